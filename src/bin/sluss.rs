@@ -1,0 +1,2 @@
+//! sluss
+fn main() {}

@@ -1,0 +1,2 @@
+//! slussd
+fn main() {}

@@ -1,0 +1,15 @@
+//! Sluss: access control for data centres.
+//!
+//! Folders are layers; each imports only what stands above it in this list
+//! (`docs/architecture.md`, checked by `tests/tidy.rs`).
+
+pub mod pb;
+
+pub mod types;
+
+pub mod policy;
+
+pub mod ledger;
+pub mod wire;
+
+pub mod store;
