@@ -132,8 +132,8 @@ table!(/// Leaf hashes by customer and index; in the snapshot, so that segments 
     FeedLeafHashes, 0x12, mutable, (String, u64) => LeafHashRow);
 table!(/// Counters by customer and access point.
     SourceCounters, 0x13, mutable, (String, String) => SourceCounterRow);
-table!(/// How far controllers have reported, by controller.
-    ControllerStates, 0x14, mutable, String => ControllerStateRow);
+table!(/// How far runs of controllers have reported, by controller and boot id.
+    ControllerRuns, 0x14, mutable, (String, String) => ControllerRunRow);
 table!(/// Writes that were done, by caller and request id.
     Requests, 0x15, mutable, (String, String) => RequestRow);
 table!(/// The journal by sequence number.
@@ -168,7 +168,7 @@ pub const ALL: [(&str, u8, bool); 24] = {
         row::<FeedHeads>(),
         row::<FeedLeafHashes>(),
         row::<SourceCounters>(),
-        row::<ControllerStates>(),
+        row::<ControllerRuns>(),
         row::<Requests>(),
         row::<Journal>(),
         row::<FeedLeaves>(),
