@@ -1,4 +1,4 @@
-//! Compiles the client stubs of the door service from the published API.
+//! Compiles the stubs of the door service from the published API; the tests serve it too.
 
 use std::error::Error;
 
@@ -12,7 +12,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let encoded = compiler.encode_file_descriptor_set();
     let set = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
     tonic_prost_build::configure()
-        .build_server(false)
         .build_transport(false)
         .compile_fds(set)?;
     Ok(())

@@ -1,0 +1,162 @@
+//! Cards as a reader hands them over.
+
+use std::fmt;
+
+use crate::pb;
+
+/// Longest identity of a card in bits.
+const CARD_BITS_MAX: u32 = 512;
+/// Longest name of a card format in characters.
+const FORMAT_CHARS_MAX: usize = 16;
+/// Lengths of a contactless card's UID in bytes (ISO/IEC 14443-3).
+const UID_BYTES: [usize; 3] = [4, 7, 10];
+
+/// Bits of an H10301 card: parity, 8 bits facility, 16 bits number, parity.
+const H10301_BITS: u32 = 26;
+
+/// A card that no reader hands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCard {
+    /// The format's name is not 1..=16 characters of `A-Za-z0-9_-`.
+    #[error("a card format is 1 to 16 characters of A-Z, a-z, 0-9, - and _")]
+    Format,
+    /// Not 1..=512 bits, or not `ceil(bits / 8)` bytes.
+    #[error("a card has 1 to 512 bits in as many bytes as they need")]
+    Length,
+    /// A UID has 4, 7 or 10 bytes.
+    #[error("a UID has 4, 7 or 10 bytes")]
+    UidLength,
+}
+
+/// A card as a reader hands it over: format, number of bits, bits.
+///
+/// It leads to a person, so `Debug` redacts the bits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Card {
+    format: String,
+    bit_length: u32,
+    bits: Vec<u8>,
+}
+
+impl Card {
+    /// A 26-bit Wiegand card, with its two parity bits.
+    ///
+    /// Source: HID H10301; even parity over the first 12 data bits in front, odd parity over the
+    /// last 12 behind.
+    pub fn h10301(facility: u8, number: u16) -> Self {
+        const LOW_12: u32 = 0x0FFF;
+        let payload = (u32::from(facility) << 16) | u32::from(number);
+        let even = ((payload >> 12) & LOW_12).count_ones() & 1;
+        let odd = ((payload & LOW_12).count_ones() & 1) ^ 1;
+        let word = (even << 25) | (payload << 1) | odd;
+        Self {
+            format: "H10301".to_owned(),
+            bit_length: H10301_BITS,
+            bits: (word << (u32::BITS - H10301_BITS)).to_be_bytes().to_vec(),
+        }
+    }
+
+    /// A contactless card known by its UID alone: 4, 7 or 10 bytes (ISO/IEC 14443-3).
+    pub fn uid(uid: &[u8]) -> Result<Self, InvalidCard> {
+        if !UID_BYTES.contains(&uid.len()) {
+            return Err(InvalidCard::UidLength);
+        }
+        let bytes = u32::try_from(uid.len()).map_err(|_| InvalidCard::UidLength)?;
+        Self::raw("UID", bytes * 8, uid)
+    }
+
+    /// A card of any format; `bits` holds the first bit in the highest bit of byte 0.
+    pub fn raw(format: &str, bit_length: u32, bits: &[u8]) -> Result<Self, InvalidCard> {
+        let good = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        if !(1..=FORMAT_CHARS_MAX).contains(&format.len()) || !format.bytes().all(good) {
+            return Err(InvalidCard::Format);
+        }
+        let fits = (1..=CARD_BITS_MAX).contains(&bit_length)
+            && u32::try_from(bits.len()) == Ok(bit_length.div_ceil(8));
+        if !fits {
+            return Err(InvalidCard::Length);
+        }
+        Ok(Self {
+            format: format.to_owned(),
+            bit_length,
+            bits: bits.to_vec(),
+        })
+    }
+
+    /// Name of its format.
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+
+    /// Its length in bits.
+    pub fn bit_length(&self) -> u32 {
+        self.bit_length
+    }
+
+    /// Its bits, the first in the highest bit of byte 0.
+    pub fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    pub(crate) fn to_message(&self) -> pb::Card {
+        pb::Card {
+            format: self.format.clone(),
+            bit_length: self.bit_length,
+            bits: self.bits.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Card({} {} bits [redacted])",
+            self.format, self.bit_length
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h10301_has_its_parity_bits() {
+        let card = Card::h10301(42, 12_345);
+        assert_eq!(card.bit_length(), 26);
+        assert_eq!(card.bits(), [0x95, 0x18, 0x1C, 0xC0]);
+    }
+
+    #[test]
+    fn h10301_parity_holds_for_every_number() {
+        for number in 0..=u16::MAX {
+            let facility = number.to_be_bytes()[1];
+            let card = Card::h10301(facility, number);
+            let bytes: [u8; 4] = card.bits().try_into().unwrap();
+            let word = u32::from_be_bytes(bytes) >> 6;
+            assert_eq!((word >> 13).count_ones() % 2, 0, "{facility} {number}");
+            assert_eq!((word & 0x1FFF).count_ones() % 2, 1, "{facility} {number}");
+            assert_eq!((word >> 1) & 0xFFFF, u32::from(number));
+        }
+    }
+
+    #[test]
+    fn a_card_that_no_reader_hands_over_is_refused() {
+        assert_eq!(Card::uid(&[1; 5]), Err(InvalidCard::UidLength));
+        assert_eq!(Card::raw("a b", 8, &[1]), Err(InvalidCard::Format));
+        assert_eq!(
+            Card::raw(&"x".repeat(17), 8, &[1]),
+            Err(InvalidCard::Format)
+        );
+        assert_eq!(Card::raw("UID", 513, &[0; 65]), Err(InvalidCard::Length));
+        assert_eq!(Card::raw("UID", 0, &[]), Err(InvalidCard::Length));
+        assert_eq!(Card::raw("UID", 9, &[1]), Err(InvalidCard::Length));
+    }
+
+    #[test]
+    fn debug_redacts_the_bits() {
+        let shown = format!("{:?}", Card::uid(&[0xAB, 0xCD, 0xEF, 0x77]).unwrap());
+        assert!(!shown.contains("AB") && !shown.contains("171") && !shown.contains("77"));
+    }
+}
