@@ -12,8 +12,9 @@ pub(crate) struct SourceFile {
 }
 
 /// The root of the tree.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+pub(crate) fn root() -> PathBuf {
+    // Asked of cargo when the test runs: trees that share a build folder share this program.
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// Files at or under a path whose names end in one of `endings`, sorted; none if it is not there.
@@ -207,6 +208,81 @@ pub(crate) fn test_only_paths(files: &[SourceFile]) -> Vec<String> {
                 paths.push(format!("{folder}/{name}/"));
             }
         }
+        let beside = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        paths.extend(test_paths_named(&file.text).map(|name| format!("{beside}/{name}")));
     }
     paths
+}
+
+/// Names in `#[path = "name.rs"]` right under `#[cfg(test)]`.
+fn test_paths_named(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().zip(text.lines().skip(1));
+    lines
+        .filter(|(above, _)| above.trim() == "#[cfg(test)]")
+        .filter_map(|(_, line)| line.trim().strip_prefix("#[path = \"")?.strip_suffix("\"]"))
+}
+
+/// Every file under `src/`, as code without its tests.
+pub(crate) fn code_of_src() -> Vec<(String, String)> {
+    let files = files_under("src", &[".rs"]);
+    let test_only = test_only_paths(&files);
+    files
+        .into_iter()
+        .filter(|file| !test_only.iter().any(|path| file.path.starts_with(path)))
+        .map(|file| (file.path, part(&blank(&file.text)).code))
+        .collect()
+}
+
+/// Everything that only tests run: `tests/`, and the test items of `src/` and of the simulator.
+pub(crate) fn code_of_tests() -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = files_under("tests", &[".rs"])
+        .into_iter()
+        .map(|file| (file.path, blank(&file.text)))
+        .collect();
+    for folder in ["src", "firmware-sim"] {
+        let files = files_under(folder, &[".rs"]);
+        let test_only = test_only_paths(&files);
+        for SourceFile { path, text } in files {
+            let blanked = blank(&text);
+            let whole = test_only.iter().any(|p| path.starts_with(p)) || path.contains("/tests/");
+            let tests = if whole {
+                blanked
+            } else {
+                part(&blanked).tests.join("\n")
+            };
+            found.push((path, tests));
+        }
+    }
+    found
+}
+
+/// Files that people write, of every kind.
+pub(crate) fn written_files() -> Vec<SourceFile> {
+    const ENDINGS: [&str; 8] = [
+        ".rs", ".md", ".proto", ".toml", ".py", ".sh", ".service", "/run",
+    ];
+    const PLACES: [&str; 13] = [
+        "src",
+        "tests",
+        "firmware-sim",
+        "proto",
+        "docs",
+        "deploy",
+        "benches",
+        "fuzz",
+        ".ci",
+        "README.md",
+        "build.rs",
+        "Cargo.toml",
+        "deny.toml",
+    ];
+    PLACES
+        .iter()
+        .flat_map(|place| files_under(place, &ENDINGS))
+        .collect()
+}
+
+/// The text of a file; empty if it is not there.
+pub(crate) fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_default()
 }

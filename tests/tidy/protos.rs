@@ -1,23 +1,24 @@
-//! Reading protos: which items stand in them, and whether each is commented.
+//! Protos: every item is commented, and none can hold what must not be held.
 
 use prost::Message as _;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
-use super::text::blank;
+use crate::assert_none;
+use crate::text::{blank, files_under};
 
 /// A service, rpc, message, oneof, enum, field or value.
 #[derive(Debug)]
-pub(crate) struct Item {
+struct Item {
     /// Its line, 1-based.
-    pub(crate) line: usize,
+    line: usize,
     /// Its name.
-    pub(crate) name: String,
+    name: String,
     /// Whether a comment stands right above it.
-    pub(crate) has_comment: bool,
+    has_comment: bool,
 }
 
 /// The items of a proto, in order.
-pub(crate) fn items(text: &str) -> Vec<Item> {
+fn items(text: &str) -> Vec<Item> {
     let lines: Vec<&str> = text.lines().collect();
     let is_comment = |line: usize| {
         line.checked_sub(1)
@@ -76,7 +77,7 @@ fn item_name(statement: &str, block: &str) -> Option<String> {
 }
 
 /// Names of the fields of type `bytes`, in order.
-pub(crate) fn bytes_fields(text: &str) -> Vec<String> {
+fn bytes_fields(text: &str) -> Vec<String> {
     let blanked = blank(text);
     let words: Vec<&str> = blanked.split_whitespace().collect();
     words
@@ -89,7 +90,7 @@ pub(crate) fn bytes_fields(text: &str) -> Vec<String> {
 }
 
 /// Names of the fields of type `bytes` of one message that holds no other.
-pub(crate) fn bytes_fields_of(text: &str, message: &str) -> Vec<String> {
+fn bytes_fields_of(text: &str, message: &str) -> Vec<String> {
     let begin = format!("\nmessage {message} {{\n");
     let body = text.split_once(&begin).map(|(_, rest)| rest);
     let body = body.and_then(|rest| rest.split_once("\n}\n"));
@@ -97,7 +98,7 @@ pub(crate) fn bytes_fields_of(text: &str, message: &str) -> Vec<String> {
 }
 
 /// Number of items in the files of a folder, as the compiler saw them.
-pub(crate) fn described(encoded: &[u8], folder: &str) -> usize {
+fn described(encoded: &[u8], folder: &str) -> usize {
     let set = FileDescriptorSet::decode(encoded).unwrap_or_default();
     let ours = set.file.iter().filter(|file| {
         file.name()
@@ -128,4 +129,76 @@ fn in_message(message: &DescriptorProto) -> usize {
 
 fn in_enum(item: &EnumDescriptorProto) -> usize {
     1 + item.value.len()
+}
+
+#[test]
+fn every_proto_item_has_a_comment() {
+    let bad =
+        "message A {\n  // Good.\n  int32 a = 1;\n  int32 b = 2 [(r) = {\n    c: D\n  }];\n}\n";
+    let bare: Vec<String> = items(bad)
+        .into_iter()
+        .filter(|i| !i.has_comment)
+        .map(|i| i.name)
+        .collect();
+    assert_eq!(bare, ["A", "b"]);
+
+    let mut findings = Vec::new();
+    for file in files_under("proto", &[".proto"]) {
+        let bare = items(&file.text)
+            .into_iter()
+            .filter(|item| !item.has_comment);
+        findings
+            .extend(bare.map(|i| format!("{}:{}: {} has no comment", file.path, i.line, i.name)));
+    }
+    assert_none(&findings);
+}
+
+#[test]
+fn no_proto_item_is_overlooked() {
+    for (folder, encoded) in [
+        ("proto/sluss/v1", sluss::pb::API_DESCRIPTORS),
+        ("proto/sluss/store/v1", sluss::pb::STORE_DESCRIPTORS),
+    ] {
+        let read: usize = files_under(folder, &[".proto"])
+            .iter()
+            .map(|f| items(&f.text).len())
+            .sum();
+        assert_eq!(
+            read,
+            described(encoded, &folder.replace("proto/", "")),
+            "{folder}"
+        );
+    }
+}
+
+/// Names that a field for a fingerprint would have, image or template.
+const FINGERPRINT_WORDS: [&str; 5] = ["template", "fingerprint", "minutia", "image", "scan"];
+
+/// Fields of a proto that could hold a fingerprint, by their names.
+fn fingerprint_findings(path: &str, text: &str) -> Vec<String> {
+    bytes_fields(text)
+        .into_iter()
+        .filter(|field| FINGERPRINT_WORDS.iter().any(|word| field.contains(word)))
+        .map(|field| format!("{path}: bytes {field} could hold a fingerprint"))
+        .collect()
+}
+
+#[test]
+fn invariant_7_no_field_can_hold_a_fingerprint() {
+    let bad = "message A {\n  bytes template = 1;\n  repeated bytes finger_image = 2;\n}\n";
+    assert_eq!(fingerprint_findings("x", bad).len(), 2);
+
+    let protos = files_under("proto", &[".proto"]);
+    assert_none(
+        &protos
+            .iter()
+            .flat_map(|f| fingerprint_findings(&f.path, &f.text))
+            .collect::<Vec<_>>(),
+    );
+    // Everything that is kept of a template in bytes: a salt and the keyed hash.
+    let kept: Vec<String> = protos
+        .iter()
+        .flat_map(|file| bytes_fields_of(&file.text, "TemplateRow"))
+        .collect();
+    assert_eq!(kept, ["salt", "tag"]);
 }
