@@ -347,3 +347,34 @@ pub enum DoorEventKind {
     /// A reader or its line was tampered with.
     Tamper,
 }
+
+impl DoorEventKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::AccessTaken,
+        Self::AccessNotTaken,
+        Self::RequestToExit,
+        Self::DoorForced,
+        Self::DoorHeld,
+        Self::DoorClosed,
+        Self::Tamper,
+    ];
+
+    /// Its number, 1..=7; the same in the API, in feeds and in the store.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::AccessTaken => 1,
+            Self::AccessNotTaken => 2,
+            Self::RequestToExit => 3,
+            Self::DoorForced => 4,
+            Self::DoorHeld => 5,
+            Self::DoorClosed => 6,
+            Self::Tamper => 7,
+        }
+    }
+
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}
