@@ -2,3 +2,14 @@
 
 pub mod disk;
 pub mod tables;
+
+pub mod secrets;
+
+pub mod seal;
+
+pub mod keyring;
+mod keyring_error;
+mod keyring_file;
+mod keyring_keys;
+mod keyring_names;
+mod keyring_scope;
