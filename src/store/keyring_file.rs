@@ -246,3 +246,82 @@ fn read_rows(body: &[u8], rows: &mut Vec<Row>) -> Result<(), InvalidScope> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::super::keyring_scope::Holder;
+    use super::super::seal::SealKey;
+    use super::*;
+
+    /// Computed apart, from the picture above.
+    const HEADER: &str = "534c5553534b4559000000010000000000000007000000000000000512d34486aec1dc88\
+            e4f049b427c853cb94e12dd3982a6b5ca1f539f4e57703cf84d79934";
+    const FRAME: &str = "534b5246000000000000000000000061010000000000000006020007ea0b020202020202\
+            020202020202030303030303030303030303030303030303030303030303030303030303\
+            03030303030303030303030303030303030302020007ea0b000000000000000403000000\
+            0000000005c86dfbb1";
+
+    #[test]
+    fn the_file_has_the_golden_bytes() {
+        let kek = Kek(SealKey::from_bytes(Zeroizing::new([1; 32])));
+        let header = Header {
+            next_key: 7,
+            last_removal: 5,
+        };
+        let scope = KeyScope::Month {
+            holder: Holder::Site,
+            year: 2026,
+            month: 11,
+        };
+        let rows = vec![
+            Row::Key(WrappedKey {
+                id: KeyId::new(6),
+                scope: scope.clone(),
+                nonce: [2; 12],
+                wrapped: [3; 48],
+            }),
+            Row::Tombstone { scope, removal: 4 },
+            Row::Removal(5),
+        ];
+        let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+        let mut file = encode_header(&header, &kek);
+        assert_eq!(hex(&file), HEADER);
+        let frame = encode_frame(0, &rows);
+        assert_eq!(hex(&frame), FRAME);
+        file.extend(frame);
+        let parsed = parse(&file, &kek).unwrap();
+        assert_eq!((parsed.header, parsed.rows), (header, rows));
+        assert_eq!((parsed.frame_count, parsed.end), (1, file.len()));
+    }
+
+    #[test]
+    fn a_frame_that_is_missing_before_a_valid_one_is_found() {
+        let kek = Kek(SealKey::from_bytes(Zeroizing::new([1; 32])));
+        let header = Header {
+            next_key: 1,
+            last_removal: 0,
+        };
+        let mut file = encode_header(&header, &kek);
+        let offset = file.len();
+        file.extend(encode_frame(1, &[Row::Removal(5)]));
+        let error = parse(&file, &kek).unwrap_err();
+        assert_eq!(error, FormatError::Damaged { offset });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        ) {
+            let kek = Kek(SealKey::from_bytes(Zeroizing::new([1; 32])));
+            let header = Header { next_key: 1, last_removal: 0 };
+            let mut file = encode_header(&header, &kek);
+            let _ = parse(&bytes, &kek);
+            let _ = read_rows(&bytes, &mut Vec::new());
+            file.extend(bytes);
+            let _ = parse(&file, &kek);
+        }
+    }
+}
