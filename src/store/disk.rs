@@ -8,7 +8,32 @@ use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What a file operation failed at. Whether it is the disk's fault or ours is the operator's to see.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {doing} `{}`: {text}", path.display())]
+pub struct DiskFailure {
+    /// What was attempted, as a verb.
+    pub doing: &'static str,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// Kind of the operating system's answer.
+    pub kind: io::ErrorKind,
+    /// The operating system's words.
+    pub text: String,
+}
+
+/// Says what was attempted where, for `map_err`.
+pub fn failed_to(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskFailure {
+    let path = path.to_owned();
+    move |error| DiskFailure {
+        doing,
+        path,
+        kind: error.kind(),
+        text: error.to_string(),
+    }
+}
 
 /// Files and folders, as the store uses them.
 ///
@@ -25,6 +50,10 @@ pub trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder with all that is in it.
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir_all(path)
+    }
     /// Makes names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// Makes the bytes of a file durable that is written by somebody else (sled).
@@ -45,6 +74,42 @@ pub trait DiskFile: Send + Debug {
     fn write_all_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes what was written durable (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Puts a small file in the place of the one with this name, durably and all at once.
+///
+/// After an error the old one may or may not be there still; never half of one.
+pub fn replace_file(
+    disk: &dyn Disk,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), DiskFailure> {
+    let part = folder.join(format!("{name}.part"));
+    let whole = folder.join(name);
+    if disk.exists(&part) {
+        disk.remove(&part).map_err(failed_to("remove", &part))?;
+    }
+    let file = disk.create(&part).map_err(failed_to("create", &part))?;
+    file.write_all_at(0, bytes)
+        .map_err(failed_to("write", &part))?;
+    file.sync_data().map_err(failed_to("sync", &part))?;
+    disk.rename(&part, &whole)
+        .map_err(failed_to("rename", &part))?;
+    disk.sync_folder(folder).map_err(failed_to("sync", folder))
+}
+
+/// Reads a whole file that is no longer than `bytes_max`.
+pub fn read_file(disk: &dyn Disk, path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskFailure> {
+    let file = disk.open(path).map_err(failed_to("open", path))?;
+    let len_bytes = file.len_bytes().map_err(failed_to("measure", path))?;
+    let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "it is too long");
+    let len = usize::try_from(len_bytes).ok();
+    let len = len.filter(|_| len_bytes <= bytes_max);
+    let mut bytes = vec![0; len.ok_or_else(too_long).map_err(failed_to("read", path))?];
+    file.read_exact_at(0, &mut bytes)
+        .map_err(failed_to("read", path))?;
+    Ok(bytes)
 }
 
 /// The operating system's files.

@@ -176,6 +176,23 @@ pub const ALL: [(&str, u8, bool); 24] = {
     ]
 };
 
+/// Prefixes from here on are those of tables of entries; those below are of tables that change.
+pub const ENTRIES_FROM: u8 = 0x40;
+
+const _: () = {
+    let mut rest: &[(&str, u8, bool)] = &ALL;
+    while let Some(((_, prefix, entries), tail)) = rest.split_first() {
+        assert!(*prefix != 0, "the engine keeps its own row under 0");
+        assert!(*entries == (*prefix >= ENTRIES_FROM));
+        rest = tail;
+    }
+};
+
+/// Whether a key is that of a row that changes, and so is in the snapshot.
+pub fn is_mutable(key: &[u8]) -> bool {
+    key.first().is_some_and(|prefix| *prefix < ENTRIES_FROM)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
