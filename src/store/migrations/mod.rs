@@ -1,0 +1,7 @@
+//! Brings a store of an older format up to this one; one file per step.
+
+mod chain;
+mod m0002_access_ended;
+
+pub(super) use chain::run;
+pub use chain::{Migration, MigrationError};

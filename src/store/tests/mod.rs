@@ -1,0 +1,13 @@
+//! The store as a whole.
+
+mod disks;
+mod fixtures;
+
+mod damage;
+mod faults;
+mod golden;
+mod golden_rows;
+mod model;
+mod reading;
+mod rebuilding;
+mod reopening;
