@@ -13,3 +13,5 @@ pub mod ledger;
 pub mod wire;
 
 pub mod store;
+
+pub mod client;

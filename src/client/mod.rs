@@ -1,0 +1,11 @@
+//! What the commands share: connecting, printing, exit codes, files that people write.
+//!
+//! `sluss` calls the published API only; nothing here touches a store. Data goes to standard
+//! output through [`print`], everything else to standard error.
+
+pub mod safe_text;
+
+pub mod fault;
+pub mod list_file;
+pub mod local_time;
+pub mod site_file;
