@@ -3,9 +3,17 @@
 //! `sluss` calls the published API only; nothing here touches a store. Data goes to standard
 //! output through [`print`], everything else to standard error.
 
+pub mod print;
 pub mod safe_text;
 
 pub mod fault;
 pub mod list_file;
 pub mod local_time;
 pub mod site_file;
+
+mod leaf_check;
+
+pub mod feed_check;
+pub mod feed_row;
+pub mod feed_state;
+pub mod words;
