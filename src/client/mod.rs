@@ -3,8 +3,12 @@
 //! `sluss` calls the published API only; nothing here touches a store. Data goes to standard
 //! output through [`print`], everything else to standard error.
 
+pub mod exit;
 pub mod print;
 pub mod safe_text;
+
+pub mod connect;
+pub mod identity;
 
 pub mod fault;
 pub mod list_file;
@@ -16,4 +20,7 @@ mod leaf_check;
 pub mod feed_check;
 pub mod feed_row;
 pub mod feed_state;
+pub mod feed_watch;
 pub mod words;
+
+pub mod commands;
