@@ -11,6 +11,7 @@ use tonic::{Request, Status};
 
 use super::exit::Exit;
 use super::identity::caller_of_certificate;
+use super::probe::{self, PemFiles, alert_of};
 use crate::types::{Caller, CustomerId};
 
 /// A server that does not answer the telephone by then is not there.
@@ -171,6 +172,8 @@ impl ConnectArgs {
 pub struct Connection {
     channel: Channel,
     caller: Option<Caller>,
+    server: String,
+    pem: PemFiles,
 }
 
 impl Connection {
@@ -182,6 +185,18 @@ impl Connection {
     /// The caller that our certificate names.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
+    }
+
+    /// What the server has against our certificate, where that is why a call failed.
+    ///
+    /// Connects once more to find out; answers nothing for a status that the server itself sent.
+    pub async fn refusal(&self, status: &Status) -> Option<ConnectError> {
+        status.source()?;
+        let detail = probe::refusal(&self.server, &self.pem).await?;
+        Some(ConnectError::CertificateRefused {
+            server: self.server.clone(),
+            detail,
+        })
     }
 
     /// The customer that is meant: the one given, or the one our certificate names.
@@ -208,14 +223,10 @@ pub async fn connect_to(addresses: &Addresses) -> Result<Connection, ConnectErro
     if !server.starts_with("https://") {
         return Err(ConnectError::Address(server.to_owned()));
     }
-    let ca = read_pem("CA certificate", &addresses.ca)?;
-    let cert = read_pem("certificate", &addresses.cert)?;
-    refuse_open_key(&addresses.key)?;
-    let key = read_pem("private key", &addresses.key)?;
-    let caller = caller_of_certificate(&cert);
+    let pem = read_identity(addresses)?;
     let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(ca))
-        .identity(Identity::from_pem(cert, key));
+        .ca_certificate(Certificate::from_pem(&pem.ca))
+        .identity(Identity::from_pem(&pem.cert, &pem.key));
     let endpoint = Endpoint::from_shared(server.to_owned())
         .map_err(|_| ConnectError::Address(server.to_owned()))?
         .tls_config(tls)
@@ -228,7 +239,20 @@ pub async fn connect_to(addresses: &Addresses) -> Result<Connection, ConnectErro
         .connect()
         .await
         .map_err(|error| classify(server, &chain(&error)))?;
-    Ok(Connection { channel, caller })
+    Ok(Connection {
+        channel,
+        caller: caller_of_certificate(&pem.cert),
+        server: server.to_owned(),
+        pem,
+    })
+}
+
+fn read_identity(addresses: &Addresses) -> Result<PemFiles, ConnectError> {
+    let ca = read_pem("CA certificate", &addresses.ca)?;
+    let cert = read_pem("certificate", &addresses.cert)?;
+    refuse_open_key(&addresses.key)?;
+    let key = read_pem("private key", &addresses.key)?;
+    Ok(PemFiles { ca, cert, key })
 }
 
 /// A request that is given up after a while.
@@ -236,31 +260,6 @@ pub fn request<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(CALL_TIMEOUT);
     request
-}
-
-/// What the server had against our certificate, where a call failed for that.
-///
-/// With TLS 1.3 a refusal arrives only after the handshake has ended on our side, with the first
-/// call. rustls tells of it as an alert.
-pub fn certificate_trouble(status: &Status) -> Option<String> {
-    let detail = chain(status.source()?);
-    alert_of(&detail)
-}
-
-fn alert_of(detail: &str) -> Option<String> {
-    let (_, alert) = detail.split_once("received fatal alert: ")?;
-    let alert = alert.split(':').next().unwrap_or(alert).trim();
-    let about_us = [
-        "Certificate",
-        "UnknownCA",
-        "AccessDenied",
-        "DecryptError",
-        "BadCertificate",
-    ];
-    about_us
-        .iter()
-        .any(|word| alert.contains(word))
-        .then(|| alert.to_owned())
 }
 
 fn classify(server: &str, detail: &str) -> ConnectError {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use super::connect::{ConnectError, certificate_trouble};
+use super::connect::ConnectError;
 use super::fault::{FileFaults, violation_line};
 use super::feed_check::FeedFault;
 use super::feed_state::StateError;
@@ -53,9 +53,6 @@ impl Exit {
 
     /// What a status means; its reason decides before its code.
     pub fn of_status(status: &Status) -> Self {
-        if certificate_trouble(status).is_some() {
-            return Self::NotAllowed;
-        }
         if reason(status).as_deref() == Some("UPLOAD_TOO_LARGE") {
             return Self::Usage;
         }
@@ -199,9 +196,6 @@ impl Refusal {
     }
 
     fn headline(&self) -> String {
-        if let Some(trouble) = certificate_trouble(&self.status) {
-            return format!("sluss: the server refused the certificate: {trouble}");
-        }
         let message = match self.status.message() {
             "" => self.status.code().description(),
             message => message,

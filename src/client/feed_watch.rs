@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::connect::{certificate_trouble, request};
+use super::connect::{Connection, request};
 use super::exit::{Failure, reason};
 use super::feed_check::{FeedChecker, Verdict};
 use super::feed_row;
@@ -109,11 +109,12 @@ impl<W: Write> FeedReader<W> {
     }
 
     /// Follows the feed until the user stops it (interrupt), through restarts of the server.
-    pub async fn follow(&mut self, client: &mut FeedServiceClient<Channel>) -> Result<(), Failure> {
+    pub async fn follow(&mut self, connection: &Connection) -> Result<(), Failure> {
+        let mut client = FeedServiceClient::new(connection.channel());
         let mut pause = BACK_OFF_FIRST;
         loop {
             let before = self.checker.position().next_index;
-            let end = match self.open(client).await {
+            let end = match self.open(&mut client).await {
                 Ok(stream) => self.drain(stream).await?,
                 Err(status) => End::Again(status),
             };
@@ -126,6 +127,9 @@ impl<W: Write> FeedReader<W> {
             }
             if !self.prepare_again(&status)? {
                 continue;
+            }
+            if let Some(refused) = connection.refusal(&status).await {
+                return Err(refused.into());
             }
             note(&format!(
                 "sluss: {} ({}); trying again in {:.1} s",
@@ -239,9 +243,6 @@ impl<W: Write> FeedReader<W> {
     /// Makes ready to open the stream again; returns whether to wait first. Fails where trying
     /// again cannot help.
     fn prepare_again(&mut self, status: &Status) -> Result<bool, Failure> {
-        if certificate_trouble(status).is_some() {
-            return Err(status.clone().into());
-        }
         match (reason(status).as_deref(), status.code()) {
             (Some("EPOCH_CHANGED"), _) => self.enter_epoch(status),
             // Our own token is as good as the one in the details: it is of the last message taken.

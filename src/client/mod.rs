@@ -10,6 +10,8 @@ pub mod safe_text;
 pub mod connect;
 pub mod identity;
 
+mod probe;
+
 pub mod fault;
 pub mod list_file;
 pub mod local_time;

@@ -152,14 +152,14 @@ async fn read(
     let printer = Printer::stdout(args.output, &COLUMNS);
     let mut reader = FeedReader::new(customer, checker, printer);
     reader.state_file = args.state;
-    let mut client = FeedServiceClient::new(connection.channel());
     if passes.list {
+        let mut client = FeedServiceClient::new(connection.channel());
         reader.list(&mut client, passes.limit).await?;
     } else {
         reader.resume_token = token;
     }
     if passes.follow {
-        reader.follow(&mut client).await?;
+        reader.follow(&connection).await?;
     }
     tell_what_was_checked(&reader, first_index);
     reader.printer.finish()?;

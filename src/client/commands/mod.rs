@@ -6,12 +6,13 @@ mod plan;
 mod site;
 mod why;
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::connect::{ConnectArgs, Connection, request};
+use super::connect::{ConnectArgs, Connection, connect, request};
 use super::exit::{Exit, Failure};
 use super::local_time::{Edge, parse_instant, timestamp};
 use super::print::note;
@@ -78,9 +79,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Failure.into();
         }
     };
+    let connection = cli.connection.clone();
     match runtime.block_on(dispatch(cli)) {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => {
+            let failure = runtime.block_on(sharpen(&connection, failure));
             failure.lines().iter().for_each(|line| note(line));
             failure.exit().into()
         }
@@ -94,6 +97,23 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::List(command) => Box::pin(list::run(connection, command)).await,
         Command::Feed(command) => Box::pin(feed::run(connection, command)).await,
         Command::Why(args) => Box::pin(why::run(connection, args)).await,
+    }
+}
+
+/// A call that was cut off says little; what the server has against us says more.
+async fn sharpen(args: &ConnectArgs, failure: Failure) -> Failure {
+    let Failure::Refused(refusal) = &failure else {
+        return failure;
+    };
+    if refusal.status.source().is_none() {
+        return failure;
+    }
+    match connect(args).await {
+        Ok(connection) => match connection.refusal(&refusal.status).await {
+            Some(refused) => refused.into(),
+            None => failure,
+        },
+        Err(_) => failure,
     }
 }
 
