@@ -288,6 +288,20 @@ fn a_feed_joined_in_the_middle_compares_no_roots() {
 }
 
 #[test]
+fn a_feed_joined_in_the_middle_refuses_another_customers_heads() {
+    let bolt = CustomerId::parse("bolt").unwrap();
+    let head = checkpoint_of(&leaves(6));
+    for keys in [Vec::new(), vec![signer().verifying_key().clone()]] {
+        let mut checker = FeedChecker::new(&bolt, Position::at(3), keys);
+        let refused = checker.checkpoint(&head);
+        assert!(
+            matches!(refused, Err(FeedFault::Origin { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_reader_goes_on_where_it_stood() {
     let all = leaves(6);
     let at = fed(&all[..4]).position().clone();
