@@ -8,6 +8,7 @@ pub mod batch;
 pub mod format;
 mod segments;
 mod segments_all;
+mod segments_commits;
 pub mod segments_scan;
 mod segments_spare;
 
@@ -30,6 +31,8 @@ pub mod open;
 mod open_engine;
 pub mod open_report;
 pub mod settings;
+
+pub mod check;
 
 pub mod migrations;
 

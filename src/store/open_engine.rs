@@ -13,7 +13,7 @@ use super::{
     open_report::{RebuildReason, SledFound},
     rebuild::{self, RebuildError},
     segments_all::Scanned,
-    segments_scan::Commits,
+    segments_commits::Commits,
     settings::StoreConfig,
     tables::{ENTRIES_FROM, FeedLeafHashes, Table as _},
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     disk::{Disk, failed_to},
     format::{CommitSequence, SegmentId},
-    segments_scan::{Damage, DamageKind, ScanError, SegmentReader, Step},
+    segments_scan::{DamageKind, ScanError, SegmentReader, Step, damage},
 };
 
 /// What a scan of all segments found.
@@ -86,12 +86,7 @@ fn open_after(
     let id = before.header().segment.next();
     let path = folder.join(id.file_name());
     if !disk.exists(&path) {
-        return Err(Damage {
-            file: path,
-            offset: 0,
-            kind: DamageKind::Missing,
-        }
-        .into());
+        return Err(damage(&path, 0, DamageKind::Missing));
     }
     let next = SegmentReader::open(disk, folder, id)?;
     let (due, found) = (before.due(), next.header().first);

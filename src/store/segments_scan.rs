@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    batch::Batch,
     disk::{Disk, DiskFailure, DiskFile, failed_to},
     format::{
         CommitSequence, FRAME_ALIGN_BYTES, FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES,
@@ -184,21 +183,34 @@ impl SegmentReader {
         Ok(None)
     }
 
+    /// How much behind the position is not zero, counted by windows.
+    pub(super) fn rest_bytes(&self) -> Result<u64, ScanError> {
+        self.each_rest(|_, _| Ok(()))
+    }
+
     /// Zeroes all behind the position that is not zero, and says how much that was.
     pub(super) fn zero_rest(&self) -> Result<u64, ScanError> {
-        let mut zeroed_bytes: u64 = 0;
+        self.each_rest(|from, window| {
+            let zeroed = self.file.write_all_at(from, &vec![0; window.len()]);
+            Ok(zeroed.map_err(failed_to("write", &self.path))?)
+        })
+    }
+
+    fn each_rest(
+        &self,
+        mut found: impl FnMut(u64, &[u8]) -> Result<(), ScanError>,
+    ) -> Result<u64, ScanError> {
+        let mut found_bytes: u64 = 0;
         let mut from = self.position;
         while let Some(window) = self.window(from)? {
             let window_bytes = u64::try_from(window.len()).unwrap_or(u64::MAX);
             if !is_zero(&window) {
-                self.file
-                    .write_all_at(from, &vec![0; window.len()])
-                    .map_err(failed_to("write", &self.path))?;
-                zeroed_bytes = zeroed_bytes.saturating_add(window_bytes);
+                found(from, &window)?;
+                found_bytes = found_bytes.saturating_add(window_bytes);
             }
             from = from.saturating_add(window_bytes);
         }
-        Ok(zeroed_bytes)
+        Ok(found_bytes)
     }
 
     /// Writes the last frame once more as it is.
@@ -266,77 +278,7 @@ impl SegmentReader {
     }
 }
 
-/// Commits in their order, over all segments from one on.
-#[derive(Debug)]
-pub(super) struct Commits<'a> {
-    disk: &'a dyn Disk,
-    folder: &'a Path,
-    segment: SegmentReader,
-}
-
-impl<'a> Commits<'a> {
-    /// Starts at the first commit of a segment.
-    pub(super) fn from_segment(
-        disk: &'a dyn Disk,
-        folder: &'a Path,
-        id: SegmentId,
-    ) -> Result<Self, ScanError> {
-        Ok(Self {
-            segment: SegmentReader::open(disk, folder, id)?,
-            disk,
-            folder,
-        })
-    }
-
-    /// The next commit, up to one that is known to be durable; `None` behind that.
-    pub(super) fn next_through(
-        &mut self,
-        through: CommitSequence,
-    ) -> Result<Option<(CommitSequence, Batch)>, ScanError> {
-        while self.segment.due() <= through {
-            let offset = self.segment.position();
-            match self.segment.step()? {
-                Step::Frame { sequence, payload } => {
-                    let batch = Batch::decode(&payload);
-                    let batch =
-                        batch.map_err(|_| self.segment.damage(offset, DamageKind::Payload))?;
-                    return Ok(Some((sequence, batch)));
-                }
-                Step::End => self.next_segment()?,
-                Step::Bad => {
-                    return Err(self.segment.damage(offset, DamageKind::Frame));
-                }
-                Step::OutOfOrder(found) => {
-                    let due = self.segment.due();
-                    return Err(self
-                        .segment
-                        .damage(offset, DamageKind::Order { due, found }));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn next_segment(&mut self) -> Result<(), ScanError> {
-        let due = self.segment.due();
-        let id = self.segment.header().segment.next();
-        if !self.disk.exists(&self.folder.join(id.file_name())) {
-            return Err(damage(
-                &self.folder.join(id.file_name()),
-                0,
-                DamageKind::Missing,
-            ));
-        }
-        self.segment = SegmentReader::open(self.disk, self.folder, id)?;
-        let found = self.segment.header().first;
-        if found != due {
-            return Err(self.segment.damage(0, DamageKind::Order { due, found }));
-        }
-        Ok(())
-    }
-}
-
-fn damage(file: &Path, offset: u64, kind: DamageKind) -> ScanError {
+pub(super) fn damage(file: &Path, offset: u64, kind: DamageKind) -> ScanError {
     ScanError::Damage(Damage {
         file: file.to_owned(),
         offset,

@@ -3,6 +3,7 @@
 mod disks;
 mod fixtures;
 
+mod checking;
 mod damage;
 mod faults;
 mod golden;
