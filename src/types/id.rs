@@ -22,7 +22,7 @@ pub enum InvalidId {
     Token,
 }
 
-fn parse_slug(text: &str) -> Result<Arc<str>, InvalidId> {
+pub(super) fn parse_slug(text: &str) -> Result<Arc<str>, InvalidId> {
     let fits = (1..=ID_CHARS_MAX).contains(&text.len());
     let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     if fits && text.bytes().all(good) && !text.starts_with('-') {

@@ -35,7 +35,8 @@ pub use id::{
     RequestId, ScheduleId, SiteId, SpecialDaysId,
 };
 pub use party::{
-    Caller, Customer, DisplayName, Membership, Person, PersonState, Precision, SourceEvent,
+    Caller, CallerKind, Customer, DisplayName, Membership, Person, PersonState, Precision,
+    SourceEvent,
 };
 pub use place::{
     AccessPoint, Area, Controller, Direction, Door, FactorRequirement, FactorRule, InvalidClass,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::credential::parse_text;
-use super::{BootId, ControllerId, CustomerId, InvalidText, PersonId, Validity};
+use super::id::parse_slug;
+use super::{BootId, ControllerId, CustomerId, InvalidId, InvalidText, PersonId, Validity};
 
 /// Longest shown name in bytes (120 characters of two bytes each).
 const DISPLAY_NAME_BYTES_MAX: usize = 240;
@@ -100,6 +101,39 @@ impl Person {
     }
 }
 
+/// What kind of caller a client certificate names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallerKind {
+    /// A door controller.
+    Controller,
+    /// A customer.
+    Customer,
+    /// A check-in desk.
+    Desk,
+    /// An operator of the site.
+    Operator,
+}
+
+impl CallerKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Controller, Self::Customer, Self::Desk, Self::Operator];
+
+    /// Its word in certificates and commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Customer => "customer",
+            Self::Desk => "desk",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+}
+
 /// Who calls, as the client certificate names it (DESIGN section 8).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
@@ -111,6 +145,37 @@ pub enum Caller {
     Desk(Arc<str>),
     /// The operator with this id.
     Operator(Arc<str>),
+}
+
+impl Caller {
+    /// The caller of this kind with this id.
+    pub fn parse(kind: CallerKind, id: &str) -> Result<Self, InvalidId> {
+        Ok(match kind {
+            CallerKind::Controller => Self::Controller(ControllerId::parse(id)?),
+            CallerKind::Customer => Self::Customer(CustomerId::parse(id)?),
+            CallerKind::Desk => Self::Desk(parse_slug(id)?),
+            CallerKind::Operator => Self::Operator(parse_slug(id)?),
+        })
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> CallerKind {
+        match self {
+            Self::Controller(_) => CallerKind::Controller,
+            Self::Customer(_) => CallerKind::Customer,
+            Self::Desk(_) => CallerKind::Desk,
+            Self::Operator(_) => CallerKind::Operator,
+        }
+    }
+
+    /// Its id within its kind.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Controller(id) => id.as_str(),
+            Self::Customer(id) => id.as_str(),
+            Self::Desk(id) | Self::Operator(id) => id,
+        }
+    }
 }
 
 impl fmt::Display for Caller {
