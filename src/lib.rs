@@ -14,4 +14,7 @@ pub mod wire;
 
 pub mod store;
 
+pub mod env;
+pub mod telemetry;
+
 pub mod client;
