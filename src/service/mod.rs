@@ -1,0 +1,13 @@
+//! L4, the edge to the network: who may call what, and how answers and errors look.
+
+pub mod listener;
+pub mod tls;
+
+pub mod auth;
+mod tally;
+
+pub mod rules;
+
+pub mod gate;
+
+pub mod status;
