@@ -17,6 +17,7 @@ pub mod store;
 pub mod service;
 
 pub mod env;
+pub mod pki;
 pub mod telemetry;
 
 pub mod client;
