@@ -16,6 +16,7 @@ pub mod store;
 
 pub mod service;
 
+pub mod config;
 pub mod env;
 pub mod pki;
 pub mod telemetry;
