@@ -1,10 +1,33 @@
 //! L1, pure: the rules, compiled and asked.
 //!
+//! [`RosterParts`] are the rules as they are written, [`Roster`] the same in the form in which
+//! they are asked, [`decide`] the question.
 //! Nothing here reads a clock, makes a random number, waits, locks or touches a file.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+mod parts;
+mod resource;
+
+mod schedule;
+
+mod compile;
+mod fault;
+mod roster;
+mod rows;
+
+mod decide;
 
 mod lockout;
 mod pin;
 
+#[cfg(test)]
+mod testing;
+
+pub use decide::decide;
+pub use fault::{CompileError, Fault};
 pub use lockout::{LOCKOUT, Lockouts, PinFailures, PinOutcome, PinTry, WRONG_PINS_MAX};
+pub use parts::RosterParts;
 pub use pin::PinVerifier;
+pub use resource::Resource;
+pub use roster::Roster;
+pub use schedule::CompiledSchedule;

@@ -108,6 +108,11 @@ impl ScheduleId {
     /// Id of the built-in schedule that always holds.
     pub const ALWAYS: &'static str = "always";
 
+    /// The built-in schedule that always holds.
+    pub fn always() -> Self {
+        Self(Arc::from(Self::ALWAYS))
+    }
+
     /// Whether this is the built-in schedule that always holds.
     pub fn is_always(&self) -> bool {
         &*self.0 == Self::ALWAYS
