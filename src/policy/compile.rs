@@ -212,12 +212,15 @@ impl<'a> Compiler<'a> {
             Direction::Exit => from?,
         };
         let owners_of = |slot| areas.get(slot).map_or(&[][..], |row| &row.owners[..]);
-        let _ = (from?, to?);
+        let mut either_side = [owners_of(from?), owners_of(to?)].concat();
+        either_side.sort_unstable();
+        either_side.dedup();
         Some(PointRow {
             point: point.clone(),
             door: door?,
             governing,
             owners: owners_of(governing).into(),
+            either_side: either_side.into(),
             factor_rules: factor_rules.into(),
         })
     }

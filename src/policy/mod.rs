@@ -1,7 +1,7 @@
 //! L1, pure: the rules, compiled and asked.
 //!
 //! [`RosterParts`] are the rules as they are written, [`Roster`] the same in the form in which
-//! they are asked, [`decide`] the question.
+//! they are asked, [`decide`] the question. [`route`] says which customers' feeds learn of it.
 //! Nothing here reads a clock, makes a random number, waits, locks or touches a file.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
@@ -20,6 +20,8 @@ mod decide;
 mod lockout;
 mod pin;
 
+mod routing;
+
 #[cfg(test)]
 mod testing;
 
@@ -30,4 +32,5 @@ pub use parts::RosterParts;
 pub use pin::PinVerifier;
 pub use resource::Resource;
 pub use roster::Roster;
+pub use routing::{DoorEventTarget, FeedTarget, Passage, SubjectRule, route, route_door_event};
 pub use schedule::CompiledSchedule;

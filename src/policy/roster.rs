@@ -79,6 +79,8 @@ pub(super) struct PointRow {
     pub(super) governing: Slot<AreaRow>,
     /// Customers whose lists count; empty where the governing area is shared. Rising.
     pub(super) owners: Box<[Slot<CustomerRow>]>,
+    /// Customers that own either side. Rising.
+    pub(super) either_side: Box<[Slot<CustomerRow>]>,
     pub(super) factor_rules: Box<[(Slot<ScheduleRow>, FactorRequirement)]>,
 }
 

@@ -143,6 +143,10 @@ impl RosterParts {
         self.access_points.get_mut(&access_point(id)).unwrap()
     }
 
+    pub(super) fn customer_mut(&mut self, id: &str) -> &mut Customer {
+        self.customers.get_mut(&customer(id)).unwrap()
+    }
+
     pub(super) fn add_area(&mut self, id: &str, owners: &[&str]) {
         let new = Area {
             id: area(id),
