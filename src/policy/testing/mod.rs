@@ -16,7 +16,7 @@ use crate::types::{
 };
 
 pub(super) use oracle::decide_slowly;
-pub(super) use world::each_world;
+pub(super) use world::{World, each_world};
 
 /// An instant, `2026-11-23T08:15:00Z`.
 pub(super) fn t(rfc3339: &str) -> UtcTime {

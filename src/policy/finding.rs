@@ -1,0 +1,190 @@
+//! A rule that failed: what was looked at and what was found there, as data and in words.
+
+use crate::types::{
+    AreaId, BadgeState, CardFormat, CustomerId, DenialReason, DoorId, LocalTime, PersonId,
+    ScheduleId, SiteZone, UtcTime,
+};
+
+use super::Resource;
+
+/// A rule that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRule {
+    /// The reason it gives.
+    pub reason: DenialReason,
+    /// What was looked at.
+    pub resource: Resource,
+    /// What was found there.
+    pub finding: Finding,
+}
+
+/// What was found, as data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// No badge has the card.
+    NoBadge {
+        /// The card's format.
+        format: CardFormat,
+        /// Its length in bits.
+        bit_length: u32,
+    },
+    /// The badge is in this state.
+    BadgeIs(BadgeState),
+    /// The person is suspended.
+    Suspended,
+    /// Valid only from then on.
+    Begins(UtcTime),
+    /// No longer valid since then.
+    Ended(UtcTime),
+    /// Nobody knows the access point.
+    NoSuchAccessPoint,
+    /// None of these lists has a line of the person for the door or the area.
+    NotListed {
+        /// Who.
+        person: PersonId,
+        /// The door.
+        door: DoorId,
+        /// The governing area.
+        area: AreaId,
+        /// Whose lists count here; empty if the person belongs to no customer.
+        customers: Vec<CustomerId>,
+    },
+    /// There is a line, but its person does not belong to the customer.
+    NotMember {
+        /// Who.
+        person: PersonId,
+        /// Whose list.
+        customer: CustomerId,
+    },
+    /// The line's schedule does not hold.
+    OutsideSchedule {
+        /// The schedule.
+        schedule: ScheduleId,
+        /// What the site's clocks show.
+        local: LocalTime,
+        /// The site's zone.
+        zone: SiteZone,
+    },
+    /// The line's approver is wanting.
+    Approver {
+        /// Who.
+        approver: PersonId,
+        /// In what.
+        lack: ApproverLack,
+    },
+    /// No PIN was given.
+    PinMissing,
+    /// The PIN was wrong.
+    PinWrong,
+    /// The person has no PIN.
+    PinNotSet,
+    /// Too many wrong PINs before.
+    PinLocked,
+    /// A finger is asked for, and no reader here can verify one.
+    FingerAsked,
+}
+
+/// What an approver lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApproverLack {
+    /// May not approve for this customer.
+    MayNotApprove(CustomerId),
+    /// Is suspended.
+    Suspended,
+    /// Is admitted only from then on.
+    Begins(UtcTime),
+    /// Is no longer admitted since then.
+    Ended(UtcTime),
+}
+
+impl FailedRule {
+    /// What was found, as an English sentence with ids and without names.
+    pub fn sentence(&self) -> String {
+        let it = self.resource.name();
+        match &self.finding {
+            Finding::NoBadge { format, bit_length } => format!(
+                "No badge has the card that was presented ({}, {bit_length} bits); \
+                 nothing helps but to issue one.",
+                format.as_str()
+            ),
+            Finding::BadgeIs(state) => format!("{it} {}.", badge_words(*state)),
+            Finding::Suspended => format!("{it} is suspended."),
+            Finding::Begins(at) => format!("{it} is not valid before {}.", at.rfc3339()),
+            Finding::Ended(at) => format!("{it} has not been valid since {}.", at.rfc3339()),
+            Finding::NoSuchAccessPoint => format!("There is no {it}."),
+            Finding::NotListed {
+                person,
+                door,
+                area,
+                customers,
+            } => not_listed(person, door, area, customers),
+            Finding::NotMember { person, customer } => format!(
+                "{it} does not count: {} is no member of {}.",
+                person.name(),
+                customer.name()
+            ),
+            Finding::OutsideSchedule {
+                schedule,
+                local,
+                zone,
+            } => format!(
+                "{it} holds at {} only, not on {} at {} in {}.",
+                schedule.name(),
+                local.date.format("%A %Y-%m-%d"),
+                clock(local.minute_of_day),
+                zone.name()
+            ),
+            Finding::Approver { approver, lack } => format!(
+                "{it} is approved by {}, who {}.",
+                approver.name(),
+                lack_words(lack)
+            ),
+            Finding::PinMissing => format!("{it} asks for badge and PIN, and no PIN was given."),
+            Finding::PinWrong => format!("The PIN given is not that of {it}."),
+            Finding::PinNotSet => format!("{it} has no PIN."),
+            Finding::PinLocked => format!("The PIN of {it} is locked after too many wrong ones."),
+            Finding::FingerAsked => {
+                format!("{it} asks for badge and finger, which no reader here can verify.")
+            }
+        }
+    }
+}
+
+fn badge_words(state: BadgeState) -> &'static str {
+    match state {
+        BadgeState::Active => "is active",
+        BadgeState::Blocked => "is blocked",
+        BadgeState::Lost => "is reported lost",
+        BadgeState::Stolen => "is reported stolen",
+        BadgeState::Damaged => "is damaged",
+        BadgeState::Inactive => "is inactive",
+        BadgeState::Returned => "has been handed back",
+        BadgeState::Destroyed => "has been destroyed",
+    }
+}
+
+fn lack_words(lack: &ApproverLack) -> String {
+    match lack {
+        ApproverLack::MayNotApprove(customer) => {
+            format!("may not approve for {}", customer.name())
+        }
+        ApproverLack::Suspended => "is suspended".to_owned(),
+        ApproverLack::Begins(at) => format!("is not valid before {}", at.rfc3339()),
+        ApproverLack::Ended(at) => format!("has not been valid since {}", at.rfc3339()),
+    }
+}
+
+fn not_listed(person: &PersonId, door: &DoorId, area: &AreaId, customers: &[CustomerId]) -> String {
+    let (person, door, area) = (person.name(), door.name(), area.name());
+    if customers.is_empty() {
+        return format!("{person} belongs to no customer, so no list counts for {area}.");
+    }
+    let lists: Vec<String> = customers.iter().map(CustomerId::name).collect();
+    let lists = lists.join(", ");
+    format!("{person} is not on the list of {lists} for {area} or {door}.")
+}
+
+/// Minutes of a day as `HH:MM`.
+fn clock(minute_of_day: u32) -> String {
+    format!("{:02}:{:02}", minute_of_day / 60, minute_of_day % 60)
+}
