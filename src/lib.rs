@@ -14,6 +14,8 @@ pub mod wire;
 
 pub mod store;
 
+pub mod control;
+
 pub mod service;
 
 pub mod config;

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::types::{Moment, Now, PersonId, UtcTime};
+use crate::types::{Moment, Now, PersonId, PinEvidence, UtcTime};
 
 /// So many wrong PINs lock.
 pub const WRONG_PINS_MAX: u32 = 5;
@@ -53,6 +53,24 @@ pub struct PinFailures {
     pub count: u32,
     /// When the last one was, by the wall clock.
     pub last_at: UtcTime,
+}
+
+impl PinFailures {
+    /// What is to be stored after an attempt; `None` where there is nothing.
+    pub fn after(before: Option<Self>, pin: PinEvidence, at: UtcTime) -> Option<Self> {
+        match pin {
+            PinEvidence::NotGiven | PinEvidence::LockedOut => before,
+            PinEvidence::Verified => None,
+            PinEvidence::Wrong => {
+                let counts = |b: &Self| at.seconds_since(b.last_at) < LOCKOUT.as_secs();
+                let count = before
+                    .filter(counts)
+                    .map_or(0, |b| b.count)
+                    .saturating_add(1);
+                Some(Self { count, last_at: at })
+            }
+        }
+    }
 }
 
 /// Who has given how many wrong PINs lately. Bounded: forgets what has run out.
@@ -132,10 +150,10 @@ impl Lockouts {
         PinTry::Allowed
     }
 
-    /// Ends a reserved try. Returns what is to be stored, where that has changed.
+    /// Ends a reserved try. Returns the count, where that has changed.
     ///
-    /// A wrong PIN must be durable before the attempt is answered; otherwise a restart forgets it.
-    #[must_use = "what is returned has to be stored"]
+    /// The log keeps the same count by [`PinFailures::after`], in the commit of the attempt, so
+    /// that a wrong PIN is durable before it is answered and no restart forgets it.
     pub fn settle(
         &mut self,
         person: &PersonId,
@@ -259,6 +277,26 @@ mod tests {
             wrong(&mut lockouts, s(second)).unwrap();
         }
         assert_eq!(lockouts.begin(&p(), s(9)), PinTry::Allowed);
+    }
+
+    #[test]
+    fn what_is_stored_counts_as_the_lockout_does() {
+        let at = |second| s(second).utc;
+        let mut stored = None;
+        for second in [0, 1, 2] {
+            stored = PinFailures::after(stored, PinEvidence::Wrong, at(second));
+        }
+        assert_eq!(stored.map(|f| f.count), Some(3));
+        assert_eq!(
+            PinFailures::after(stored, PinEvidence::NotGiven, at(3)),
+            stored
+        );
+        assert_eq!(
+            PinFailures::after(stored, PinEvidence::Verified, at(3)),
+            None
+        );
+        let late = PinFailures::after(stored, PinEvidence::Wrong, at(902));
+        assert_eq!(late.map(|f| f.count), Some(1));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! was denied, and when granted to those whose contract says so (DESIGN section 5).
 
 use crate::types::{
-    AccessPointId, BadgeId, BadgeNumber, CustomerId, Decision, PersonId, Precision, UtcTime,
+    AccessPointId, BadgeId, BadgeNumber, ControllerId, CustomerId, Decision, PersonId, Precision,
+    UtcTime,
 };
 
 use super::Roster;
@@ -96,6 +97,24 @@ pub fn route_door_event(roster: &Roster, access_point: &AccessPointId) -> Vec<Do
         precision: row.customer.precision,
     })
     .collect()
+}
+
+impl Roster {
+    /// The controllers that drive doors of a customer, by id, each once.
+    pub fn controllers_of(&self, customer: &CustomerId) -> Vec<ControllerId> {
+        let Some(customer) = self.customers.find(customer) else {
+            return Vec::new();
+        };
+        let owned = self
+            .points
+            .iter()
+            .filter(|p| p.either_side.binary_search(&customer).is_ok());
+        let doors = owned.filter_map(|point| self.doors.get(point.door));
+        let mut found: Vec<_> = doors.map(|door| door.controller.clone()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
 }
 
 fn own_customers(roster: &Roster, passage: Passage<'_>) -> Vec<DoorEventTarget> {

@@ -47,17 +47,55 @@ mod keyring_keys;
 mod keyring_names;
 mod keyring_scope;
 
+pub mod rule_change;
+pub mod rules_cell;
+
+mod receipt;
+
+mod doorbells;
+mod entry;
+
+mod book;
+mod feed_writer;
+mod sealer;
+mod sources;
+mod stage_entry;
+
+mod pen;
+mod scribe;
+mod start;
+
+mod feeds;
+mod signer;
+
+pub use crate::pb::store::JournalKind;
+
 pub use self::{
     base::BaseTables,
+    base::RowError,
     batch::Batch,
     create::{CreateError, create},
+    doorbells::{Doorbells, FeedHead},
+    entry::{
+        Acknowledged, Act, AppendError, AttemptEntry, Recorded, Reported, ReportedEntry, Source,
+    },
+    feeds::{FeedError, Feeds, StoredEntry, StoredLeaf},
     format::CommitSequence,
     open::{OpenError, Opened, open},
     open_report::OpenReport,
     reader::{ReadError, ReadState, Reader},
+    receipt::{JournalRef, Receipt},
+    rule_change::{ChangeError, RuleChange},
+    rules_cell::{Rules, RulesCell},
+    scribe::{LogHealth, Published, Scribe, ScribeThread},
     settings::StoreConfig,
+    signer::{SignedHead, Signer},
+    start::{Log, LogParts, StartError, start_log},
     writer::{CommitError, StoreHealth, Writer},
 };
+
+#[cfg(test)]
+pub(crate) use self::receipt::receipt_for_tests;
 
 #[cfg(test)]
 mod tests;

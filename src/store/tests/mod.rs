@@ -8,6 +8,8 @@ mod damage;
 mod faults;
 mod golden;
 mod golden_rows;
+mod log;
+mod log_scene;
 mod model;
 mod reading;
 mod rebuilding;

@@ -1,0 +1,486 @@
+//! What the scribe's thread does with commands: stage, commit, answer.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::oneshot;
+
+use crate::pb::store::{JournalBody, JournalKind};
+use crate::store::book::{Book, StageError};
+use crate::store::doorbells::FeedHead;
+use crate::store::entry::{Acknowledged, Act, AppendError, AttemptEntry, Recorded, ReportedEntry};
+use crate::store::rule_change::{ChangeError, RuleChange};
+use crate::store::scribe::{Command, Published};
+use crate::store::sources::{Known, Recent, is_answerable};
+use crate::store::{
+    Batch, CommitError, JournalRef, LogHealth, Reader, Receipt, Rules, Writer, stage_entry,
+};
+use crate::types::{AccessPointId, CustomerId, Decision, DoorId, Moment, Now, World};
+
+/// Entries in one commit at most (DESIGN section 6).
+const BATCH_ENTRIES_MAX: usize = 4_096;
+
+/// Whether the thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    GoOn,
+    Stop,
+}
+
+/// Writer, knowledge and audience of the scribe.
+#[derive(Debug)]
+pub(super) struct Pen {
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) book: Book,
+    pub(super) published: Published,
+    pub(super) world: Arc<dyn World>,
+    pub(super) failure: Option<String>,
+    /// A batch that waits for room on the disk.
+    pub(super) stalled: Option<(Batch, Vec<(CustomerId, FeedHead)>)>,
+    /// A batch is closed when it is longer than this, so that it fits into a segment.
+    pub(super) batch_bytes_max: usize,
+}
+
+/// An answer that waits for the commit.
+#[derive(Debug)]
+enum Pending {
+    Attempt(oneshot::Sender<Result<Recorded, AppendError>>, Outcome),
+    Reported(
+        oneshot::Sender<Result<Vec<Acknowledged>, AppendError>>,
+        Vec<Acknowledged>,
+    ),
+    Act(oneshot::Sender<Result<(), AppendError>>),
+}
+
+/// What an attempt is answered once the batch is durable.
+#[derive(Debug)]
+enum Outcome {
+    Durable {
+        entry: JournalRef,
+        door: DoorId,
+        decided: Moment,
+        decision: Decision,
+    },
+    AlreadyDecided(JournalRef),
+    DecideAgain,
+    Refused(AppendError),
+}
+
+/// A batch that is being built, and who waits for it.
+#[derive(Debug, Default)]
+struct Round {
+    batch: Batch,
+    pending: Vec<Pending>,
+    entries: usize,
+}
+
+impl Pen {
+    /// Serves a command and those that wait behind it, with one sync where one is enough.
+    pub(super) fn serve(&mut self, first: Command, commands: &Receiver<Command>) -> Progress {
+        let now = self.world.now();
+        let mut round = Round::default();
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match command {
+                Command::Stop => {
+                    self.finish(round, now);
+                    return Progress::Stop;
+                }
+                Command::Rules(change, reply) => {
+                    self.finish(std::mem::take(&mut round), now);
+                    let _ = reply.send(self.change_rules(*change, now));
+                }
+                Command::Attempt(entry, reply) => self.attempt(*entry, reply, &mut round, now),
+                Command::Reported(entries, reply) => {
+                    self.reported(&entries, reply, &mut round, now);
+                }
+                Command::Act(act, reply) => self.act(&act, reply, &mut round, now),
+            }
+            let has_room = round.entries < BATCH_ENTRIES_MAX
+                && round.batch.payload_bytes() < self.batch_bytes_max;
+            next = has_room.then(|| commands.try_recv().ok()).flatten();
+        }
+        self.finish(round, now);
+        Progress::GoOn
+    }
+
+    /// Brings sled up to date, takes snapshots; after every round and when idle.
+    pub(super) fn keep_house(&mut self) {
+        self.retry();
+        self.writer.apply();
+        self.writer.housekeep(self.world.now().moment);
+        self.publish_health();
+    }
+
+    /// Brings everything to disk at the end.
+    pub(super) fn close(self) {
+        self.writer.close();
+    }
+
+    /// Tells whoever asks how the store is, where that has changed.
+    fn publish_health(&self) {
+        let health = LogHealth {
+            failure: self.failure.clone(),
+            store: self.writer.health(),
+        };
+        self.published.health.send_if_modified(|known| {
+            let is_new = *known != health;
+            *known = health;
+            is_new
+        });
+    }
+
+    fn attempt(
+        &mut self,
+        entry: AttemptEntry,
+        reply: oneshot::Sender<Result<Recorded, AppendError>>,
+        round: &mut Round,
+        now: Now,
+    ) {
+        let outcome = self
+            .stage_attempt(entry, round, now)
+            .unwrap_or_else(Outcome::Refused);
+        round.pending.push(Pending::Attempt(reply, outcome));
+    }
+
+    fn stage_attempt(
+        &mut self,
+        entry: AttemptEntry,
+        round: &mut Round,
+        now: Now,
+    ) -> Result<Outcome, AppendError> {
+        let door = self.door_of(&entry.access_point)?;
+        match self.look_up(&entry.source)? {
+            Known::New => {}
+            Known::Reused => return Err(AppendError::CounterReused(entry.source.event.counter)),
+            Known::Durable(sequence) => {
+                return Ok(Outcome::AlreadyDecided(self.book.journal_ref(sequence)));
+            }
+            Known::Recent(recent) => return Ok(self.repeat(recent, door, now)),
+        }
+        if entry.decision.is_grant() && entry.rules_version < self.book.last_removal_version() {
+            return Ok(Outcome::DecideAgain);
+        }
+        self.begin(round, now)?;
+        let staged = stage_entry::attempt(&mut self.book, &entry, &mut round.batch);
+        let sequence = self.staged(staged, round)?;
+        let AttemptEntry {
+            source,
+            decision,
+            rules_version,
+            decided,
+            ..
+        } = entry;
+        let recent = Recent {
+            sequence,
+            decision: decision.clone(),
+            rules_version,
+            decided,
+        };
+        self.book.sources.remember(&source, recent);
+        let entry = self.book.journal_ref(sequence);
+        Ok(Outcome::Durable {
+            entry,
+            door,
+            decided,
+            decision,
+        })
+    }
+
+    /// The same request again: the same answer while it is young and nothing was removed since.
+    fn repeat(&self, recent: Recent, door: DoorId, now: Now) -> Outcome {
+        let entry = self.book.journal_ref(recent.sequence);
+        let is_current = recent.rules_version >= self.book.last_removal_version();
+        if is_answerable(&recent, now.moment) && is_current {
+            let Recent {
+                decision, decided, ..
+            } = recent;
+            Outcome::Durable {
+                entry,
+                door,
+                decided,
+                decision,
+            }
+        } else {
+            Outcome::AlreadyDecided(entry)
+        }
+    }
+
+    fn door_of(&self, access_point: &AccessPointId) -> Result<DoorId, AppendError> {
+        let found = self.book.roster().access_point(access_point);
+        found.map(|ap| ap.door.clone()).ok_or_else(|| {
+            AppendError::Unavailable(format!("access point `{access_point}` was removed"))
+        })
+    }
+
+    fn look_up(&mut self, source: &crate::store::entry::Source) -> Result<Known, AppendError> {
+        let found = self.book.sources.look_up(source, &self.reader);
+        found.map_err(|error| AppendError::Unavailable(error.to_string()))
+    }
+
+    fn reported(
+        &mut self,
+        entries: &[ReportedEntry],
+        reply: oneshot::Sender<Result<Vec<Acknowledged>, AppendError>>,
+        round: &mut Round,
+        now: Now,
+    ) {
+        match self.stage_reported(entries, round, now) {
+            Ok(acknowledged) => round.pending.push(Pending::Reported(reply, acknowledged)),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Looks everything up before it stages anything, so that a refusal leaves nothing staged;
+    /// a failure in the middle ends the log, and with it this round, so that no half is written.
+    fn stage_reported(
+        &mut self,
+        entries: &[ReportedEntry],
+        round: &mut Round,
+        now: Now,
+    ) -> Result<Vec<Acknowledged>, AppendError> {
+        let known = entries
+            .iter()
+            .map(|e| self.look_up(&e.source))
+            .collect::<Result<Vec<_>, _>>()?;
+        let reused = entries
+            .iter()
+            .zip(&known)
+            .find(|(_, k)| matches!(k, Known::Reused));
+        if let Some((entry, _)) = reused {
+            return Err(AppendError::CounterReused(entry.source.event.counter));
+        }
+        for entry in entries {
+            self.door_of(&entry.access_point)?;
+        }
+        self.begin(round, now)?;
+        let mut acknowledged = Vec::with_capacity(entries.len());
+        for (entry, known) in entries.iter().zip(known) {
+            let (sequence, already_known) = match known {
+                Known::Durable(sequence) | Known::Recent(Recent { sequence, .. }) => {
+                    (sequence, true)
+                }
+                Known::New | Known::Reused => {
+                    let staged = stage_entry::reported(&mut self.book, entry, &mut round.batch);
+                    if let Err(error) = &staged {
+                        self.fail(error.to_string());
+                    }
+                    (self.staged(staged, round)?, false)
+                }
+            };
+            let counter = entry.source.event.counter;
+            let entry = self.book.journal_ref(sequence);
+            acknowledged.push(Acknowledged {
+                counter,
+                entry,
+                already_known,
+            });
+        }
+        Ok(acknowledged)
+    }
+
+    fn act(
+        &mut self,
+        act: &Act,
+        reply: oneshot::Sender<Result<(), AppendError>>,
+        round: &mut Round,
+        now: Now,
+    ) {
+        let staged = self.begin(round, now).and_then(|()| {
+            let staged = stage_entry::act(&mut self.book, act, &mut round.batch);
+            self.staged(staged, round)
+        });
+        match staged {
+            Ok(_) => round.pending.push(Pending::Act(reply)),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Refuses where the log has failed; takes note of the clock once a round.
+    fn begin(&mut self, round: &mut Round, now: Now) -> Result<(), AppendError> {
+        if let Some(failure) = &self.failure {
+            return Err(AppendError::Unavailable(failure.clone()));
+        }
+        if round.entries == 0 {
+            let noted = self
+                .book
+                .observe_clock(now.utc, &mut round.batch)
+                .map(|()| 0);
+            self.staged(noted, round)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what was staged. A key that cannot be had refuses this entry; anything worse ends
+    /// the log, because numbers may have been given that are in no batch.
+    fn staged(
+        &mut self,
+        staged: Result<u64, StageError>,
+        round: &mut Round,
+    ) -> Result<u64, AppendError> {
+        round.entries = round.entries.saturating_add(1);
+        staged.map_err(|error| {
+            if let StageError::Seal(_) = error {
+                self.fail(error.to_string());
+            }
+            AppendError::Unavailable(error.to_string())
+        })
+    }
+
+    fn fail(&mut self, failure: String) {
+        tracing::error!(failure, "the log has failed and takes no more entries");
+        self.failure = Some(failure);
+    }
+
+    /// Commits a round and answers those who wait for it.
+    fn finish(&mut self, mut round: Round, now: Now) {
+        let mut heads = Vec::new();
+        if !round.batch.is_empty() && self.failure.is_none() {
+            heads = self.book.seal_batch(&mut round.batch);
+            self.commit(std::mem::take(&mut round.batch), heads.clone());
+        }
+        if let Some(failure) = &self.failure {
+            let error = AppendError::Unavailable(failure.clone());
+            round
+                .pending
+                .into_iter()
+                .for_each(|pending| pending.refuse(&error));
+            return;
+        }
+        round.pending.into_iter().for_each(Pending::answer);
+        self.ring(heads);
+        self.book.sources.committed(now.moment);
+    }
+
+    /// Commits; whether it is durable now.
+    ///
+    /// A batch for which there is no room is kept: its numbers are given, so it is the next to be
+    /// written when there is room again. Its callers are told that nothing was written yet.
+    fn commit(&mut self, batch: Batch, heads: Vec<(CustomerId, FeedHead)>) -> bool {
+        match self.writer.commit(batch.clone()) {
+            Ok(_) => return true,
+            Err(error) => {
+                if let CommitError::NoRoom(_) = error {
+                    self.stalled = Some((batch, heads));
+                }
+                self.fail(error.to_string());
+            }
+        }
+        false
+    }
+
+    /// Tries once more to write what there was no room for.
+    fn retry(&mut self) {
+        let Some((batch, heads)) = self.stalled.take() else {
+            return;
+        };
+        match self.writer.commit(batch.clone()) {
+            Ok(_) => {
+                tracing::info!("there is room again; the log takes entries");
+                self.failure = None;
+                self.published.rules.swap(Rules::clone(&self.book.rules));
+                self.ring(heads);
+                self.book.sources.committed(self.world.now().moment);
+            }
+            Err(CommitError::NoRoom(_)) => self.stalled = Some((batch, heads)),
+            Err(error) => self.fail(error.to_string()),
+        }
+        self.publish_health();
+    }
+
+    fn ring(&self, heads: Vec<(CustomerId, FeedHead)>) {
+        for (customer, head) in heads {
+            self.published.doorbells.ring(&customer, head);
+        }
+    }
+
+    /// Changes the rules, in a commit of their own.
+    fn change_rules(&mut self, change: RuleChange, now: Now) -> Result<u64, ChangeError> {
+        if change.base_version != self.book.rules_version() {
+            return Err(ChangeError::Stale);
+        }
+        if change.batch.payload_bytes() > self.batch_bytes_max {
+            return Err(ChangeError::Unavailable);
+        }
+        let mut round = Round {
+            batch: change.batch,
+            ..Round::default()
+        };
+        self.begin(&mut round, now)
+            .map_err(|_| ChangeError::Unavailable)?;
+        let rules = Arc::new(change.rules);
+        self.book
+            .change_rules(Arc::clone(&rules), change.takes_away);
+        let body = JournalBody {
+            actor: change.actor.to_string(),
+            detail: change.detail,
+            ..JournalBody::default()
+        };
+        let staged = self.stage_change(change.kind, body, &mut round.batch);
+        // The book already holds the new rules: a change that cannot be staged ends the log.
+        if let Err(error) = staged {
+            self.fail(error.to_string());
+            return Err(ChangeError::Unavailable);
+        }
+        let heads = self.book.seal_batch(&mut round.batch);
+        if !self.commit(round.batch, heads.clone()) {
+            return Err(ChangeError::Unavailable);
+        }
+        self.published.rules.swap(Rules::clone(&rules));
+        self.ring(heads);
+        Ok(rules.roster.version())
+    }
+
+    fn stage_change(
+        &mut self,
+        kind: JournalKind,
+        body: JournalBody,
+        batch: &mut Batch,
+    ) -> Result<u64, StageError> {
+        let sequence = self.book.stage_act(kind, body, batch)?;
+        self.book.open_feeds(batch)?;
+        Ok(sequence)
+    }
+}
+
+impl Pending {
+    fn answer(self) {
+        match self {
+            Self::Attempt(reply, outcome) => drop(reply.send(outcome.into_recorded())),
+            Self::Reported(reply, acknowledged) => drop(reply.send(Ok(acknowledged))),
+            Self::Act(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+
+    fn refuse(self, error: &AppendError) {
+        match self {
+            Self::Attempt(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Reported(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Act(reply) => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
+impl Outcome {
+    fn into_recorded(self) -> Result<Recorded, AppendError> {
+        match self {
+            Self::Durable {
+                entry,
+                door,
+                decided,
+                decision,
+            } => Ok(match decision {
+                Decision::Grant(grant) => {
+                    Recorded::Grant(Receipt::new(entry, door, decided, grant))
+                }
+                Decision::Denial(denial) => {
+                    Recorded::Denial(Receipt::new(entry, door, decided, denial))
+                }
+            }),
+            Self::AlreadyDecided(entry) => Ok(Recorded::AlreadyDecided(entry)),
+            Self::DecideAgain => Ok(Recorded::DecideAgain),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
