@@ -34,6 +34,8 @@ pub struct Days(u32);
 impl Days {
     /// One year, the usual.
     pub const YEAR: Self = Self(365);
+    /// Five years, for the server itself.
+    pub const FIVE_YEARS: Self = Self(1_825);
 
     /// From a number.
     pub fn new(count: u32) -> Result<Self, InvalidDays> {

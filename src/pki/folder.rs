@@ -1,4 +1,5 @@
-//! The folder with the authority, the server's certificate and the register.
+//! The folder with the authority, the server's certificate and the register, and the folders
+//! that callers are given.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +8,10 @@ use super::files::{at, read_key, read_text, write_new};
 use super::{Authority, Days, Issued, PkiError, Register, Subject};
 use crate::service::tls::ServerCertificate;
 use crate::store::disk::Disk;
-use crate::types::{SiteId, World};
+use crate::types::{Caller, SiteId, World};
+
+/// The key that checkpoints are checked with.
+const LOG_KEY: &str = "log.pub";
 
 /// The folder with the site's certificates.
 #[derive(Debug, Clone)]
@@ -73,6 +77,42 @@ impl PkiFolder {
         Ok(issued)
     }
 
+    /// Makes a certificate for a caller and writes what the caller needs into a folder:
+    /// `ca.pem`, `cert.pem`, `key.pem`, and `log.pub`, the key that its feed is checked with.
+    ///
+    /// Overwrites nothing. If it fails half-way the certificate is in the register, and can be
+    /// revoked.
+    pub fn issue_identity(
+        &self,
+        authority: &Authority,
+        caller: Caller,
+        (days, out): (Days, &Path),
+        world: &dyn World,
+    ) -> Result<Issued, PkiError> {
+        let names = ["ca.pem", "cert.pem", "key.pem", LOG_KEY].map(|name| out.join(name));
+        if let Some(path) = names.iter().find(|path| self.disk.exists(path)) {
+            return Err(PkiError::Exists(path.clone()));
+        }
+        let log_key = read_text(&self.root.join(LOG_KEY))?;
+        let issued = self.issue(authority, Subject::Caller(caller), days, world)?;
+        self.disk.create_folder(out).map_err(at(out))?;
+        let texts = [
+            authority.certificate_pem(),
+            &issued.certificate_pem,
+            &issued.key_pem,
+            &log_key,
+        ];
+        for (path, text) in names.iter().zip(texts) {
+            write_new(&*self.disk, path, text.as_bytes())?;
+        }
+        Ok(issued)
+    }
+
+    /// Writes the key that checkpoints are checked with, as `NAME+ID+BASE64`.
+    pub fn write_log_key(&self, text: &str) -> Result<(), PkiError> {
+        self.write(LOG_KEY, format!("{text}\n").as_bytes())
+    }
+
     /// Writes the server's certificate and key. Overwrites nothing.
     pub fn write_server(&self, issued: &Issued) -> Result<(), PkiError> {
         self.write("server.key.pem", issued.key_pem.as_bytes())?;
@@ -100,45 +140,5 @@ impl PkiFolder {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), PkiError> {
         write_new(&*self.disk, &self.root.join(name), bytes)
-    }
-}
-
-/// Where the two files of a certificate were written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-}
-
-impl Pair {
-    /// `KIND-ID.cert.pem` and `KIND-ID.key.pem` in a folder.
-    pub fn named(folder: &Path, subject: &Subject) -> Self {
-        let name = subject.to_string().replace('/', "-");
-        Self {
-            certificate: folder.join(format!("{name}.cert.pem")),
-            key: folder.join(format!("{name}.key.pem")),
-        }
-    }
-
-    /// Fails if one of the two is there already.
-    pub fn check_free(&self, disk: &dyn Disk) -> Result<(), PkiError> {
-        for path in [&self.certificate, &self.key] {
-            if disk.exists(path) {
-                return Err(PkiError::Exists(path.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes both with mode 0600, and the folder if it is not there. Overwrites nothing.
-    pub fn write(&self, disk: &dyn Disk, issued: &Issued) -> Result<(), PkiError> {
-        self.check_free(disk)?;
-        if let Some(folder) = self.key.parent().filter(|f| !f.as_os_str().is_empty()) {
-            disk.create_folder(folder).map_err(at(folder))?;
-        }
-        write_new(disk, &self.key, issued.key_pem.as_bytes())?;
-        write_new(disk, &self.certificate, issued.certificate_pem.as_bytes())
     }
 }

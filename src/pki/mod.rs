@@ -4,6 +4,7 @@
 //! ```text
 //! ca.cert.pem  ca.key.pem          the site's authority
 //! server.cert.pem  server.key.pem  what this server shows
+//! log.pub                          what checkpoints are checked with
 //! issued/SERIAL.toml               one file for each certificate
 //! revoked/SERIAL                   one file for each that no longer counts
 //! ```
@@ -14,7 +15,7 @@ mod folder;
 mod register;
 
 pub use authority::{Authority, Days, InvalidDays, InvalidName, Issued, ServerName, Subject};
-pub use folder::{Pair, PkiFolder};
+pub use folder::PkiFolder;
 pub use register::{Register, Registered};
 
 use std::io;

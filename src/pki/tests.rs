@@ -1,6 +1,7 @@
 //! The authority and its folder, with real files.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -86,43 +87,57 @@ fn names_of_servers_follow_the_grammar() {
     }
 }
 
+fn identity(f: &Fixture, out: &Path) -> Result<Issued, PkiError> {
+    let caller = Caller::parse(CallerKind::Controller, "north-1").unwrap();
+    let what = (Days::YEAR, out);
+    f.folder
+        .issue_identity(&f.authority, caller, what, &f.world)
+}
+
 #[test]
-fn keys_can_be_read_by_their_owner_only() {
+fn an_identity_is_a_folder_whose_files_only_its_owner_can_read() {
     let f = fixture();
-    let issued = f.authority.issue(caller(), Days::YEAR, &f.world).unwrap();
-    let pair = Pair::named(&f.root.path().join("out"), &issued.subject);
-    pair.write(&RealDisk, &issued).unwrap();
-    assert!(pair.key.ends_with("controller-north-1.key.pem"));
-    for path in [
-        &pair.key,
-        &pair.certificate,
-        &f.root.path().join("ca.key.pem"),
-    ] {
-        let mode = std::fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    let out = f.root.path().join("north-1");
+    f.folder.write_log_key("sto1+0000+AA").unwrap();
+    let issued = identity(&f, &out).unwrap();
+    for name in ["ca.pem", "cert.pem", "key.pem", "log.pub", "../ca.key.pem"] {
+        let mode = std::fs::metadata(out.join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+    let read = |name| std::fs::read_to_string(out.join(name)).unwrap();
+    assert_eq!(read("ca.pem"), f.authority.certificate_pem());
+    assert_eq!(read("cert.pem"), issued.certificate_pem);
+    assert_eq!(read("key.pem"), *issued.key_pem);
+    assert_eq!(read("log.pub"), "sto1+0000+AA\n");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let f = fixture();
     let key = f.root.path().join("ca.key.pem");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(matches!(f.folder.authority(&site()), Err(PkiError::Exposed(path)) if path == key));
 }
 
 #[test]
-fn nothing_is_overwritten() {
+fn nothing_is_overwritten_and_then_nothing_is_issued() {
     let f = fixture();
     assert!(matches!(
         f.folder.create(&site(), &f.world),
         Err(PkiError::Exists(_))
     ));
-    let issued = f.authority.issue(caller(), Days::YEAR, &f.world).unwrap();
-    let pair = Pair::named(f.root.path(), &issued.subject);
-    pair.write(&RealDisk, &issued).unwrap();
-    let before = std::fs::read(&pair.key).unwrap();
-    let again = f.authority.issue(caller(), Days::YEAR, &f.world).unwrap();
-    assert!(matches!(
-        pair.write(&RealDisk, &again),
-        Err(PkiError::Exists(_))
-    ));
-    assert_eq!(std::fs::read(&pair.key).unwrap(), before);
+    let out = f.root.path().join("north-1");
+    f.folder.write_log_key("sto1+0000+AA").unwrap();
+    let first = identity(&f, &out).unwrap();
+    assert!(matches!(identity(&f, &out), Err(PkiError::Exists(path)) if path.starts_with(&out)));
+    assert_eq!(
+        std::fs::read_to_string(out.join("key.pem")).unwrap(),
+        *first.key_pem
+    );
+    assert_eq!(f.folder.register().list().unwrap().len(), 1);
 }
 
 #[test]

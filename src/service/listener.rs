@@ -14,24 +14,22 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
-use tonic::transport::server::Connected;
 
 use super::auth::{
     CertificateRefused, CertificateSerial, ConnectionId, Peer, Revocations, identify,
 };
+pub use super::connection::Io;
+use super::connection::PREFACE;
 use super::tally::{Place, Tally};
 use crate::types::{Caller, SiteId};
 
-/// What an HTTP/2 client says first (RFC 9113 §3.4).
-const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Connections that have passed but that the server has not taken yet; it takes them at once.
 const PASSED_MAX: usize = 64;
 /// Pause after a failure to accept, such as no free file descriptor, which would else spin.
@@ -235,18 +233,13 @@ impl Border {
             Ok(_) => return Err(Refused::NotHttp2(caller)),
             Err(_) => return Err(Refused::Silent(caller)),
         }
-        let revocations = Arc::clone(&self.parts.revocations);
-        Ok(Io {
-            stream,
-            preface: &PREFACE,
-            revoked: Some(Box::pin(revocations.revoked(identity.serial.clone()))),
-            peer: Peer {
-                caller,
-                serial: identity.serial,
-                connection: admission.id,
-            },
-            _places: (admission.connection, place),
-        })
+        let peer = Peer {
+            caller,
+            serial: identity.serial,
+            connection: admission.id,
+        };
+        let places = (admission.connection, place);
+        Ok(Io::new(stream, peer, &self.parts.revocations, places))
     }
 }
 
@@ -290,109 +283,10 @@ async fn hand_over(
     let _slower = socket.set_nodelay(true);
     match border.pass(socket, admission).await {
         Ok(io) => {
-            tracing::debug!(connection = %id, caller = %io.peer.caller, "connection accepted");
+            tracing::debug!(connection = %id, caller = %io.peer().caller, "connection accepted");
             // If nobody takes it any more the server is stopping, and it is closed.
             let _stopping = passed.send(io).await;
         }
         Err(refused) => refused.note(id),
-    }
-}
-
-/// A connection of a known caller.
-///
-/// Reading from it fails once its certificate is revoked, which ends its streams too.
-pub struct Io {
-    stream: TlsStream<TcpStream>,
-    /// What of the first bytes has not been read again yet.
-    preface: &'static [u8],
-    /// Ends when the certificate is revoked; gone once that has happened.
-    revoked: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    peer: Peer,
-    _places: (OwnedSemaphorePermit, Place<Caller>),
-}
-
-impl Io {
-    /// Whether the certificate is revoked; if not, wakes the reader when it is.
-    fn poll_cut(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(revoked) = &mut self.revoked else {
-            return true;
-        };
-        let cut = revoked.as_mut().poll(cx).is_ready();
-        if cut {
-            self.revoked = None;
-            let Peer {
-                caller,
-                serial,
-                connection,
-            } = &self.peer;
-            tracing::warn!(%connection, %caller, %serial, "connection cut: certificate revoked");
-        }
-        cut
-    }
-}
-
-impl std::fmt::Debug for Io {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Io")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Connected for Io {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Io {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.poll_cut(cx) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        if self.preface.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
-        }
-        let count = self.preface.len().min(buffer.remaining());
-        let (now, later) = self.preface.split_at(count);
-        buffer.put_slice(now);
-        self.preface = later;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

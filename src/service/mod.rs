@@ -1,6 +1,8 @@
 //! L4, the edge to the network: who may call what, and how answers and errors look.
 
 pub mod listener;
+
+mod connection;
 pub mod tls;
 
 pub mod auth;
