@@ -20,6 +20,7 @@ pub mod service;
 
 pub mod config;
 pub mod env;
+pub mod init;
 pub mod pki;
 pub mod telemetry;
 
