@@ -47,6 +47,8 @@ mod keyring_keys;
 mod keyring_names;
 mod keyring_scope;
 
+pub mod rows;
+
 pub mod rule_change;
 pub mod rules_cell;
 
