@@ -52,6 +52,9 @@ pub mod rows;
 pub mod rule_change;
 pub mod rules_cell;
 
+pub mod directory;
+pub mod lists;
+
 mod receipt;
 
 mod doorbells;
