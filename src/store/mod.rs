@@ -54,6 +54,7 @@ pub mod rules_cell;
 
 pub mod directory;
 pub mod lists;
+pub mod uploads;
 
 mod receipt;
 
