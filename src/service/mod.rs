@@ -13,3 +13,15 @@ pub mod rules;
 pub mod gate;
 
 pub mod status;
+
+mod convert;
+mod paging;
+
+pub mod rule_desk;
+
+pub mod access_list;
+pub mod directory;
+pub mod site;
+
+#[cfg(test)]
+mod rule_tests;
