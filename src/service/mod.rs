@@ -6,6 +6,7 @@ mod connection;
 pub mod tls;
 
 pub mod auth;
+mod caller;
 mod tally;
 
 pub mod rules;
@@ -16,12 +17,22 @@ pub mod status;
 
 mod convert;
 mod paging;
+mod read_door;
+
+pub mod door;
+
+mod resume_token;
+mod watch;
+
+pub mod feed;
 
 pub mod rule_desk;
 
 pub mod access_list;
 pub mod directory;
 pub mod site;
+
+pub mod explain;
 
 #[cfg(test)]
 mod rule_tests;

@@ -241,6 +241,8 @@ pub(in crate::service) fn build_fault(failed: &BuildError) -> Status {
 fn change_fault(failed: ChangeError) -> Status {
     match failed {
         ChangeError::Stale => conflict(),
+        ChangeError::TooLarge => fault(Reason::UploadTooLarge),
+        ChangeError::QueueFull => fault(Reason::QueueFull),
         ChangeError::Unavailable => fault(Reason::StoreReadOnly),
     }
 }

@@ -68,6 +68,8 @@ mod sources;
 mod stage_entry;
 
 mod pen;
+mod pen_rules;
+mod round;
 mod scribe;
 mod start;
 

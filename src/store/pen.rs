@@ -5,17 +5,14 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 
-use crate::pb::store::{JournalBody, JournalKind};
 use crate::store::book::{Book, StageError};
 use crate::store::doorbells::FeedHead;
 use crate::store::entry::{Acknowledged, Act, AppendError, AttemptEntry, Recorded, ReportedEntry};
-use crate::store::rule_change::{ChangeError, RuleChange};
+use crate::store::round::{Outcome, Pending, Round};
 use crate::store::scribe::{Command, Published};
 use crate::store::sources::{Known, Recent, is_answerable};
-use crate::store::{
-    Batch, CommitError, JournalRef, LogHealth, Reader, Receipt, Rules, Writer, stage_entry,
-};
-use crate::types::{AccessPointId, CustomerId, Decision, DoorId, Moment, Now, World};
+use crate::store::{Batch, CommitError, LogHealth, Reader, Rules, Writer, stage_entry};
+use crate::types::{AccessPointId, CustomerId, DoorId, Now, World};
 
 /// Entries in one commit at most (DESIGN section 6).
 const BATCH_ENTRIES_MAX: usize = 4_096;
@@ -40,39 +37,6 @@ pub(super) struct Pen {
     pub(super) stalled: Option<(Batch, Vec<(CustomerId, FeedHead)>)>,
     /// A batch is closed when it is longer than this, so that it fits into a segment.
     pub(super) batch_bytes_max: usize,
-}
-
-/// An answer that waits for the commit.
-#[derive(Debug)]
-enum Pending {
-    Attempt(oneshot::Sender<Result<Recorded, AppendError>>, Outcome),
-    Reported(
-        oneshot::Sender<Result<Vec<Acknowledged>, AppendError>>,
-        Vec<Acknowledged>,
-    ),
-    Act(oneshot::Sender<Result<(), AppendError>>),
-}
-
-/// What an attempt is answered once the batch is durable.
-#[derive(Debug)]
-enum Outcome {
-    Durable {
-        entry: JournalRef,
-        door: DoorId,
-        decided: Moment,
-        decision: Decision,
-    },
-    AlreadyDecided(JournalRef),
-    DecideAgain,
-    Refused(AppendError),
-}
-
-/// A batch that is being built, and who waits for it.
-#[derive(Debug, Default)]
-struct Round {
-    batch: Batch,
-    pending: Vec<Pending>,
-    entries: usize,
 }
 
 impl Pen {
@@ -298,7 +262,7 @@ impl Pen {
     }
 
     /// Refuses where the log has failed; takes note of the clock once a round.
-    fn begin(&mut self, round: &mut Round, now: Now) -> Result<(), AppendError> {
+    pub(super) fn begin(&mut self, round: &mut Round, now: Now) -> Result<(), AppendError> {
         if let Some(failure) = &self.failure {
             return Err(AppendError::Unavailable(failure.clone()));
         }
@@ -328,7 +292,7 @@ impl Pen {
         })
     }
 
-    fn fail(&mut self, failure: String) {
+    pub(super) fn fail(&mut self, failure: String) {
         tracing::error!(failure, "the log has failed and takes no more entries");
         self.failure = Some(failure);
     }
@@ -357,7 +321,7 @@ impl Pen {
     ///
     /// A batch for which there is no room is kept: its numbers are given, so it is the next to be
     /// written when there is room again. Its callers are told that nothing was written yet.
-    fn commit(&mut self, batch: Batch, heads: Vec<(CustomerId, FeedHead)>) -> bool {
+    pub(super) fn commit(&mut self, batch: Batch, heads: Vec<(CustomerId, FeedHead)>) -> bool {
         match self.writer.commit(batch.clone()) {
             Ok(_) => return true,
             Err(error) => {
@@ -389,98 +353,9 @@ impl Pen {
         self.publish_health();
     }
 
-    fn ring(&self, heads: Vec<(CustomerId, FeedHead)>) {
+    pub(super) fn ring(&self, heads: Vec<(CustomerId, FeedHead)>) {
         for (customer, head) in heads {
             self.published.doorbells.ring(&customer, head);
-        }
-    }
-
-    /// Changes the rules, in a commit of their own.
-    fn change_rules(&mut self, change: RuleChange, now: Now) -> Result<u64, ChangeError> {
-        if change.base_version != self.book.rules_version() {
-            return Err(ChangeError::Stale);
-        }
-        if change.batch.payload_bytes() > self.batch_bytes_max {
-            return Err(ChangeError::Unavailable);
-        }
-        let mut round = Round {
-            batch: change.batch,
-            ..Round::default()
-        };
-        self.begin(&mut round, now)
-            .map_err(|_| ChangeError::Unavailable)?;
-        let rules = Arc::new(change.rules);
-        self.book
-            .change_rules(Arc::clone(&rules), change.takes_away);
-        let body = JournalBody {
-            actor: change.actor.to_string(),
-            detail: change.detail,
-            ..JournalBody::default()
-        };
-        let staged = self.stage_change(change.kind, body, &mut round.batch);
-        // The book already holds the new rules: a change that cannot be staged ends the log.
-        if let Err(error) = staged {
-            self.fail(error.to_string());
-            return Err(ChangeError::Unavailable);
-        }
-        let heads = self.book.seal_batch(&mut round.batch);
-        if !self.commit(round.batch, heads.clone()) {
-            return Err(ChangeError::Unavailable);
-        }
-        self.published.rules.swap(Rules::clone(&rules));
-        self.ring(heads);
-        Ok(rules.roster.version())
-    }
-
-    fn stage_change(
-        &mut self,
-        kind: JournalKind,
-        body: JournalBody,
-        batch: &mut Batch,
-    ) -> Result<u64, StageError> {
-        let sequence = self.book.stage_act(kind, body, batch)?;
-        self.book.open_feeds(batch)?;
-        Ok(sequence)
-    }
-}
-
-impl Pending {
-    fn answer(self) {
-        match self {
-            Self::Attempt(reply, outcome) => drop(reply.send(outcome.into_recorded())),
-            Self::Reported(reply, acknowledged) => drop(reply.send(Ok(acknowledged))),
-            Self::Act(reply) => drop(reply.send(Ok(()))),
-        }
-    }
-
-    fn refuse(self, error: &AppendError) {
-        match self {
-            Self::Attempt(reply, _) => drop(reply.send(Err(error.clone()))),
-            Self::Reported(reply, _) => drop(reply.send(Err(error.clone()))),
-            Self::Act(reply) => drop(reply.send(Err(error.clone()))),
-        }
-    }
-}
-
-impl Outcome {
-    fn into_recorded(self) -> Result<Recorded, AppendError> {
-        match self {
-            Self::Durable {
-                entry,
-                door,
-                decided,
-                decision,
-            } => Ok(match decision {
-                Decision::Grant(grant) => {
-                    Recorded::Grant(Receipt::new(entry, door, decided, grant))
-                }
-                Decision::Denial(denial) => {
-                    Recorded::Denial(Receipt::new(entry, door, decided, denial))
-                }
-            }),
-            Self::AlreadyDecided(entry) => Ok(Recorded::AlreadyDecided(entry)),
-            Self::DecideAgain => Ok(Recorded::DecideAgain),
-            Self::Refused(error) => Err(error),
         }
     }
 }

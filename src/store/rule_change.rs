@@ -33,6 +33,12 @@ pub enum ChangeError {
     /// The rules have changed since; the caller is to plan again.
     #[error("the rules have changed since")]
     Stale,
+    /// The change is longer than one commit may be; nothing was written.
+    #[error("the change is too large for one commit")]
+    TooLarge,
+    /// Too many writes wait; nothing was written.
+    #[error("too many writes wait")]
+    QueueFull,
     /// Nothing can be written now; nothing was.
     #[error("the store takes no writes now")]
     Unavailable,

@@ -87,7 +87,8 @@ impl Scribe {
         let (reply, answer) = oneshot::channel();
         match self.queue.try_send(Command::Rules(Box::new(change), reply)) {
             Ok(()) => answer.await.unwrap_or(Err(ChangeError::Unavailable)),
-            Err(_) => Err(ChangeError::Unavailable),
+            Err(TrySendError::Full(_)) => Err(ChangeError::QueueFull),
+            Err(TrySendError::Disconnected(_)) => Err(ChangeError::Unavailable),
         }
     }
 

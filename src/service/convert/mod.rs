@@ -24,4 +24,6 @@ pub(in crate::service) use place::{
     access_point_message, area_message, controller_message, customer_message, door_message,
 };
 pub(in crate::service) use plan::plan_messages;
-pub(in crate::service) use time::{instant, schedule_message, special_days_message};
+pub(in crate::service) use time::{
+    instant, schedule_message, special_days_message, timestamp_message,
+};

@@ -1,0 +1,241 @@
+//! `DoorService`: decisions for door controllers, and what they report.
+
+use std::sync::Arc;
+
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+use crate::control::{Answer, AuthorizeError, Presented, Runner, presented_card};
+use crate::pb::v1::door_event::Event;
+use crate::pb::v1::door_service_server::DoorService;
+use crate::pb::v1::{
+    self, AuthorizeRequest, AuthorizeResponse, ControllerDecision, DoorEvent,
+    DoorEventAcknowledgement, ReportDoorEventsRequest, ReportDoorEventsResponse,
+};
+use crate::service::caller::caller;
+use crate::service::read_door;
+use crate::service::status::{
+    Reason, already_decided, fault, fault_with, invalid, invalid_for, not_found,
+};
+use crate::store::secrets::Secrets;
+use crate::store::{AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
+use crate::types::{AccessPointId, BootId, Caller, ControllerId, FactorSet, SourceEvent};
+
+/// Events in one report at most.
+const EVENTS_MAX: usize = 200;
+
+/// What the door service works with.
+#[derive(Debug)]
+pub struct DoorParts {
+    /// Decides.
+    pub runner: Runner,
+    /// Writes what is reported.
+    pub scribe: Scribe,
+    /// The rules in force, to know whose door it is.
+    pub rules: Arc<RulesCell>,
+    /// Look-up keys.
+    pub secrets: Arc<Secrets>,
+}
+
+/// Serves door controllers.
+#[derive(Debug)]
+pub struct DoorApi(DoorParts);
+
+impl DoorApi {
+    /// Joins its parts.
+    pub fn new(parts: DoorParts) -> Self {
+        Self(parts)
+    }
+
+    /// The access point, if it is at a door of this controller; else it is not there.
+    fn own_access_point(
+        &self,
+        controller: &ControllerId,
+        name: &str,
+        field: &str,
+    ) -> Result<AccessPointId, Status> {
+        let id = AccessPointId::from_name(name).map_err(|e| invalid(field, e.to_string()))?;
+        let rules = self.0.rules.peek();
+        let owner = rules.roster.controller_of(&id);
+        if owner == Some(controller) {
+            Ok(id)
+        } else {
+            Err(not_found("access point"))
+        }
+    }
+
+    fn presented(
+        &self,
+        controller: ControllerId,
+        request: &AuthorizeRequest,
+    ) -> Result<Presented, Status> {
+        let access_point =
+            self.own_access_point(&controller, &request.access_point, "access_point")?;
+        let boot = read_door::boot_id(&request.boot_id)?;
+        let card = read_door::card(request.card.as_ref(), "card")?;
+        let pin = read_door::pin(&request.pin)?;
+        let event = SourceEvent {
+            controller,
+            boot,
+            counter: request.counter,
+        };
+        let body = self.0.secrets.body_hash(&request.encode_to_vec());
+        Ok(Presented {
+            source: Source { event, body },
+            access_point,
+            card,
+            pin,
+        })
+    }
+
+    fn reported(
+        &self,
+        (controller, boot): (&ControllerId, &BootId),
+        (position, event): (usize, &DoorEvent),
+    ) -> Result<ReportedEntry, Status> {
+        let field = |name: &str| format!("events[{position}].{name}");
+        let access_point =
+            self.own_access_point(controller, &event.access_point, &field("access_point"))?;
+        let event_at = read_door::time(event.event_time.as_ref(), &field("event_time"))?;
+        let what = match &event.event {
+            Some(Event::Kind(kind)) => {
+                Reported::DoorEvent(read_door::door_event_kind(*kind, &field("kind"))?)
+            }
+            Some(Event::Decided(decided)) => self.decided(decided, &field("decided"))?,
+            None => return Err(invalid(field("event"), "needs `kind` or `decided`")),
+        };
+        let body = self.0.secrets.body_hash(&event.encode_to_vec());
+        let identity = SourceEvent {
+            controller: controller.clone(),
+            boot: boot.clone(),
+            counter: event.counter,
+        };
+        Ok(ReportedEntry {
+            source: Source {
+                event: identity,
+                body,
+            },
+            access_point,
+            event_at,
+            what,
+        })
+    }
+
+    fn decided(&self, decided: &ControllerDecision, field: &str) -> Result<Reported, Status> {
+        let card = read_door::card(decided.card.as_ref(), &format!("{field}.card"))?;
+        let granted = read_door::is_grant(decided.decision, &format!("{field}.decision"))?;
+        let reasons = read_door::reasons(&decided.reasons, &format!("{field}.reasons"))?;
+        Ok(Reported::Attempt {
+            card: presented_card(&card, &self.0.secrets),
+            granted,
+            reasons,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl DoorService for DoorApi {
+    async fn authorize(
+        &self,
+        request: Request<AuthorizeRequest>,
+    ) -> Result<Response<AuthorizeResponse>, Status> {
+        let controller = controller(&request)?;
+        let presented = self.presented(controller, request.get_ref())?;
+        let answer = self.0.runner.authorize(presented).await;
+        Ok(Response::new(answered(
+            &answer.map_err(|error| refused(&error))?,
+        )))
+    }
+
+    #[tracing::instrument(name = "door.report", skip_all)]
+    async fn report_door_events(
+        &self,
+        request: Request<ReportDoorEventsRequest>,
+    ) -> Result<Response<ReportDoorEventsResponse>, Status> {
+        let controller = controller(&request)?;
+        let request = request.into_inner();
+        if !(1..=EVENTS_MAX).contains(&request.events.len()) {
+            return Err(invalid("events", "must hold 1 to 200 events"));
+        }
+        let boot = read_door::boot_id(&request.boot_id)?;
+        let read = |event| self.reported((&controller, &boot), event);
+        let entries = request
+            .events
+            .iter()
+            .enumerate()
+            .map(read)
+            .collect::<Result<Vec<_>, _>>()?;
+        let written = self.0.scribe.record_reported(entries).await;
+        let acknowledgements = written
+            .map_err(|error| append_refused(&error))?
+            .into_iter()
+            .map(|known| DoorEventAcknowledgement {
+                counter: known.counter,
+                entry: known.entry.name(),
+                already_known: known.already_known,
+            });
+        let acknowledgements = acknowledgements.collect();
+        Ok(Response::new(ReportDoorEventsResponse { acknowledgements }))
+    }
+}
+
+fn controller<T>(request: &Request<T>) -> Result<ControllerId, Status> {
+    match caller(request)? {
+        Caller::Controller(controller) => Ok(controller),
+        Caller::Customer(_) | Caller::Desk(_) | Caller::Operator(_) => {
+            Err(fault(Reason::RpcNotAllowed))
+        }
+    }
+}
+
+fn answered(answer: &Answer) -> AuthorizeResponse {
+    match answer {
+        Answer::Grant(unlock) => AuthorizeResponse {
+            decision: v1::Decision::Grant.into(),
+            reasons: Vec::new(),
+            entry: unlock.entry().name(),
+            verified: factor_numbers(unlock.grant().verified),
+            valid_for: prost_types::Duration::try_from(unlock.valid_for()).ok(),
+        },
+        Answer::Denial(receipt) => AuthorizeResponse {
+            decision: v1::Decision::Denial.into(),
+            reasons: receipt
+                .value()
+                .reasons
+                .iter()
+                .map(|r| i32::from(r.number()))
+                .collect(),
+            entry: receipt.entry().name(),
+            verified: factor_numbers(receipt.value().verified),
+            valid_for: None,
+        },
+    }
+}
+
+fn factor_numbers(factors: FactorSet) -> Vec<i32> {
+    factors
+        .iter()
+        .map(|factor| i32::from(factor.number()))
+        .collect()
+}
+
+fn refused(error: &AuthorizeError) -> Status {
+    match error {
+        AuthorizeError::Append(error) => append_refused(error),
+        AuthorizeError::AlreadyDecided(entry) => already_decided(entry.name()),
+        AuthorizeError::Stale(entry) => fault_with(Reason::GrantStale, [("entry", entry.name())]),
+        AuthorizeError::RulesChanging => fault(Reason::RulesChanging),
+    }
+}
+
+fn append_refused(error: &AppendError) -> Status {
+    match error {
+        AppendError::QueueFull => fault(Reason::QueueFull),
+        AppendError::Unavailable(_) => fault(Reason::StoreReadOnly),
+        AppendError::CounterReused(_) => invalid_for(
+            Reason::CounterReused,
+            "counter",
+            "was used for another request",
+        ),
+    }
+}

@@ -1,0 +1,71 @@
+//! Reads what door controllers send: cards, instants, kinds, reasons.
+
+use tonic::Status;
+
+use super::convert::instant;
+use super::status::invalid;
+use crate::pb::v1;
+use crate::types::{
+    BootId, Card, CardFormat, DenialReason, DoorEventKind, Pin, ReasonSet, UtcTime,
+};
+
+/// The card of a request.
+pub(super) fn card(card: Option<&v1::Card>, field: &str) -> Result<Card, Status> {
+    let card = card.ok_or_else(|| invalid(field, "is required"))?;
+    let wrong = |part: &'static str| {
+        let field = format!("{field}.{part}");
+        move |error: crate::types::InvalidCard| invalid(field, error.to_string())
+    };
+    let format = CardFormat::parse(&card.format).map_err(wrong("format"))?;
+    Card::new(format, card.bit_length, card.bits.clone()).map_err(wrong("bits"))
+}
+
+/// The PIN of a request; `None` if none was typed.
+pub(super) fn pin(digits: &str) -> Result<Option<Pin>, Status> {
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    Pin::parse(digits)
+        .map(Some)
+        .map_err(|error| invalid("pin", error.to_string()))
+}
+
+/// The name of a controller's run.
+pub(super) fn boot_id(text: &str) -> Result<BootId, Status> {
+    BootId::parse(text).map_err(|error| invalid("boot_id", error.to_string()))
+}
+
+/// A required instant.
+pub(super) fn time(time: Option<&prost_types::Timestamp>, field: &str) -> Result<UtcTime, Status> {
+    let time = time.ok_or_else(|| invalid(field, "is required"))?;
+    instant(time).map_err(|error| invalid(field, error.to_string()))
+}
+
+/// A kind of field event.
+pub(super) fn door_event_kind(number: i32, field: &str) -> Result<DoorEventKind, Status> {
+    let kind = u8::try_from(number)
+        .ok()
+        .and_then(DoorEventKind::from_number);
+    kind.ok_or_else(|| invalid(field, "is no kind of door event"))
+}
+
+/// Whether a controller granted.
+pub(super) fn is_grant(number: i32, field: &str) -> Result<bool, Status> {
+    match v1::Decision::try_from(number) {
+        Ok(v1::Decision::Grant) => Ok(true),
+        Ok(v1::Decision::Denial) => Ok(false),
+        Ok(v1::Decision::Unspecified) | Err(_) => Err(invalid(field, "must be GRANT or DENIAL")),
+    }
+}
+
+/// Reasons by their numbers.
+pub(super) fn reasons(numbers: &[i32], field: &str) -> Result<ReasonSet, Status> {
+    let unknown = || invalid(field, "holds an unknown reason");
+    let known = |number: &i32| {
+        u8::try_from(*number)
+            .ok()
+            .and_then(DenialReason::from_number)
+            .ok_or_else(unknown)
+    };
+    numbers.iter().map(known).collect()
+}

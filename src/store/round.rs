@@ -1,0 +1,81 @@
+//! A batch that is being built, and who waits for it.
+
+use tokio::sync::oneshot;
+
+use crate::store::entry::{Acknowledged, AppendError, Recorded};
+use crate::store::{Batch, JournalRef, Receipt};
+use crate::types::{Decision, DoorId, Moment};
+
+/// An answer that waits for the commit.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Attempt(oneshot::Sender<Result<Recorded, AppendError>>, Outcome),
+    Reported(
+        oneshot::Sender<Result<Vec<Acknowledged>, AppendError>>,
+        Vec<Acknowledged>,
+    ),
+    Act(oneshot::Sender<Result<(), AppendError>>),
+}
+
+/// What an attempt is answered once the batch is durable.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Durable {
+        entry: JournalRef,
+        door: DoorId,
+        decided: Moment,
+        decision: Decision,
+    },
+    AlreadyDecided(JournalRef),
+    DecideAgain,
+    Refused(AppendError),
+}
+
+/// A batch that is being built, and who waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    pub(super) batch: Batch,
+    pub(super) pending: Vec<Pending>,
+    pub(super) entries: usize,
+}
+
+impl Pending {
+    pub(super) fn answer(self) {
+        match self {
+            Self::Attempt(reply, outcome) => drop(reply.send(outcome.into_recorded())),
+            Self::Reported(reply, acknowledged) => drop(reply.send(Ok(acknowledged))),
+            Self::Act(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+
+    pub(super) fn refuse(self, error: &AppendError) {
+        match self {
+            Self::Attempt(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Reported(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Act(reply) => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
+impl Outcome {
+    fn into_recorded(self) -> Result<Recorded, AppendError> {
+        match self {
+            Self::Durable {
+                entry,
+                door,
+                decided,
+                decision,
+            } => Ok(match decision {
+                Decision::Grant(grant) => {
+                    Recorded::Grant(Receipt::new(entry, door, decided, grant))
+                }
+                Decision::Denial(denial) => {
+                    Recorded::Denial(Receipt::new(entry, door, decided, denial))
+                }
+            }),
+            Self::AlreadyDecided(entry) => Ok(Recorded::AlreadyDecided(entry)),
+            Self::DecideAgain => Ok(Recorded::DecideAgain),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
