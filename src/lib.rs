@@ -25,3 +25,8 @@ pub mod pki;
 pub mod telemetry;
 
 pub mod client;
+
+pub mod server;
+
+#[cfg(feature = "demo")]
+pub mod demo;

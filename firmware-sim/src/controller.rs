@@ -1,5 +1,7 @@
 //! A door controller: asks, repeats, decides alone when it has to, hands in later.
 
+use prost_types::Timestamp;
+
 use crate::line::Line;
 use crate::own_rules::{Backlog, OwnRules};
 use crate::pb::{self, door_event::Event};
@@ -33,6 +35,8 @@ pub struct Controller {
     line: Line,
     boot_id: String,
     last_counter: u64,
+    /// What the wall clock was set to; `None` where it is the machine's.
+    clock_set_to: Option<i64>,
     last_attempt: Option<pb::AuthorizeRequest>,
     own_rules: OwnRules,
     backlog: Backlog,
@@ -56,10 +60,16 @@ impl Controller {
             line,
             boot_id: boot_id.to_owned(),
             last_counter: 0,
+            clock_set_to: None,
             last_attempt: None,
             own_rules: OwnRules::default(),
             backlog: Backlog::default(),
         }
+    }
+
+    /// Sets the device's wall clock by hand, to so many Unix seconds; it stands still then.
+    pub fn set_clock(&mut self, unix_seconds: i64) {
+        self.clock_set_to = Some(unix_seconds);
     }
 
     /// The number used last; 0 before the first.
@@ -185,6 +195,11 @@ impl Controller {
         (self.line.clone(), &self.boot_id, self.last_counter)
     }
 
+    fn wall_clock(&self) -> Timestamp {
+        let set = |seconds| Timestamp { seconds, nanos: 0 };
+        self.clock_set_to.map_or_else(clock::wall, set)
+    }
+
     fn next_counter(&mut self) -> u64 {
         self.last_counter = self.last_counter.saturating_add(1);
         self.last_counter
@@ -197,7 +212,7 @@ impl Controller {
         let counter = self.next_counter();
         self.backlog.push(pb::DoorEvent {
             counter,
-            event_time: Some(clock::wall()),
+            event_time: Some(self.wall_clock()),
             access_point: access_point.to_owned(),
             event: Some(event),
         })?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use sluss::client::print::{note, text};
 use sluss::config::{Config, ConfigError};
@@ -17,6 +17,7 @@ use sluss::env::System;
 use sluss::init::{NewSite, init};
 use sluss::ledger::KeyName;
 use sluss::pki::ServerName;
+use sluss::server;
 use sluss::store::StoreConfig;
 use sluss::store::check::{CheckReport, SledChecked, check, rebuild};
 use sluss::store::disk::RealDisk;
@@ -55,6 +56,12 @@ enum Command {
     Check(AtConfig),
     /// Build what is read anew from the log
     Rebuild(AtConfig),
+    /// Make a site in a scratch folder and play a day's story at it, for real
+    ///
+    /// A controller calls over mTLS, each customer reads its feed as itself and recomputes its
+    /// tree, and every line is compared with the story.
+    #[cfg(feature = "demo")]
+    Demo(sluss::demo::DemoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +114,8 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Init(args) => make_site(args)?,
         Command::Serve(at) => serve(&Config::read(&at.config)?)?,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => return Ok(ExitCode::from(u8::from(!sluss::demo::run(&args)?))),
         Command::Cert(command) => command.run()?,
         Command::Check(at) => return check_store(&Config::read(&at.config)?),
         Command::Rebuild(at) => rebuild_store(&Config::read(&at.config)?)?,
@@ -116,7 +125,8 @@ fn run(command: Command) -> Result<ExitCode> {
 
 fn serve(config: &Config) -> Result<()> {
     telemetry::init(config.log_format)?;
-    bail!("this build has no server yet")
+    let runtime = tokio::runtime::Runtime::new().context("the runtime cannot be started")?;
+    Ok(runtime.block_on(server::serve(config, Arc::new(System::start()), boot()?))?)
 }
 
 fn make_site(args: Init) -> Result<()> {

@@ -1,0 +1,116 @@
+//! The services, each with what it works with.
+
+use std::sync::Arc;
+
+use tonic_health::server::{HealthReporter, health_reporter};
+
+use super::{Foundation, ServeError};
+use crate::config::Limits;
+use crate::control::{Runner, RunnerParts};
+use crate::pb::API_DESCRIPTORS;
+use crate::pb::v1::access_list_service_server::AccessListServiceServer;
+use crate::pb::v1::directory_service_server::DirectoryServiceServer;
+use crate::pb::v1::door_service_server::DoorServiceServer;
+use crate::pb::v1::explain_service_server::ExplainServiceServer;
+use crate::pb::v1::feed_service_server::FeedServiceServer;
+use crate::pb::v1::site_service_server::SiteServiceServer;
+use crate::policy::Lockouts;
+use crate::service::access_list::AccessLists;
+use crate::service::directory::Directory;
+use crate::service::door::{DoorApi, DoorParts};
+use crate::service::explain::{ExplainApi, ExplainParts};
+use crate::service::feed::{FeedApi, FeedParts};
+use crate::service::gate::Routes;
+use crate::service::rule_desk::RuleDesk;
+use crate::service::site::SiteFiles;
+use crate::store::{Feeds, Published, Reader, Scribe, Signer};
+
+/// What the services are joined from.
+pub(super) struct Joined<'a> {
+    pub(super) foundation: &'a Foundation,
+    pub(super) limits: &'a Limits,
+    pub(super) reader: Reader,
+    pub(super) scribe: Scribe,
+    pub(super) published: Published,
+    pub(super) feeds: Feeds,
+    pub(super) signer: Arc<Signer>,
+    pub(super) lockouts: Lockouts,
+}
+
+/// All services behind the gate, and the reporter of their health.
+pub(super) fn routes(joined: Joined<'_>) -> Result<(Routes, HealthReporter), ServeError> {
+    let message_bytes = usize::try_from(joined.limits.message_bytes).unwrap_or(usize::MAX);
+    let desk = Arc::new(joined.rule_desk());
+    let lists = AccessLists::new(Arc::clone(&desk));
+    let sites = SiteFiles::new(Arc::clone(&desk));
+    let directory = Directory::new(desk);
+    let (feed, explain) = (joined.feed(), joined.explain());
+    let door = joined.door();
+    let (reporter, health) = health_reporter();
+    let routes = Routes::default()
+        .with(DoorServiceServer::new(door).max_decoding_message_size(message_bytes))
+        .with(FeedServiceServer::new(feed).max_decoding_message_size(message_bytes))
+        .with(ExplainServiceServer::new(explain).max_decoding_message_size(message_bytes))
+        .with(AccessListServiceServer::new(lists).max_decoding_message_size(message_bytes))
+        .with(SiteServiceServer::new(sites).max_decoding_message_size(message_bytes))
+        .with(DirectoryServiceServer::new(directory).max_decoding_message_size(message_bytes))
+        .with(health)
+        .with(described().build_v1()?)
+        .with(described().build_v1alpha()?);
+    Ok((routes, reporter))
+}
+
+/// What reflection tells.
+fn described() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(API_DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+impl Joined<'_> {
+    fn feed(&self) -> FeedApi {
+        FeedApi::new(FeedParts {
+            feeds: self.feeds.clone(),
+            signer: Arc::clone(&self.signer),
+            rules: Arc::clone(&self.published.rules),
+            secrets: Arc::clone(&self.foundation.secrets),
+            world: Arc::clone(&self.foundation.world),
+            stopping: self.foundation.stopping.clone(),
+            watches_per_peer: self.limits.watches_per_peer,
+        })
+    }
+
+    fn explain(&self) -> ExplainApi {
+        ExplainApi::new(ExplainParts {
+            feeds: self.feeds.clone(),
+            rules: Arc::clone(&self.published.rules),
+            world: Arc::clone(&self.foundation.world),
+        })
+    }
+
+    fn rule_desk(&self) -> RuleDesk {
+        let secrets = Arc::clone(&self.foundation.secrets);
+        RuleDesk::new(
+            Arc::clone(&self.published.rules),
+            self.reader.clone(),
+            (self.foundation.vault(), secrets),
+            self.scribe.clone(),
+        )
+    }
+
+    fn door(self) -> DoorApi {
+        let runner = Runner::new(RunnerParts {
+            rules: Arc::clone(&self.published.rules),
+            scribe: self.scribe.clone(),
+            secrets: Arc::clone(&self.foundation.secrets),
+            world: Arc::clone(&self.foundation.world),
+            lockouts: self.lockouts,
+        });
+        DoorApi::new(DoorParts {
+            runner,
+            scribe: self.scribe,
+            rules: self.published.rules,
+            secrets: Arc::clone(&self.foundation.secrets),
+        })
+    }
+}
