@@ -140,3 +140,44 @@ impl Shared {
         self.gate.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{pb::store::SourceCounterRow, store::tables::SourceCounters};
+
+    fn commit(last: u64) -> Batch {
+        let mut batch = Batch::new();
+        let key = ("acme".to_owned(), "door".to_owned());
+        batch.put::<SourceCounters>(&key, &SourceCounterRow { last });
+        batch
+    }
+
+    #[test]
+    fn an_engine_is_taken_only_if_the_overlay_has_all_it_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Shared::new(Source::Rebuilding, CommitSequence(1));
+        // More than the overlay holds: the first are in the segments only.
+        for number in 2..2000 {
+            shared.publish(CommitSequence(number), commit(number));
+        }
+        let first = shared.overlay().first().unwrap().0;
+        assert!(first > CommitSequence(2));
+        let engine = Engine::open(folder.path()).unwrap();
+        let lacking = first.previous().previous();
+        let engine = shared.hand_over(engine, lacking).unwrap_err();
+        assert!(matches!(*shared.source(), Source::Rebuilding));
+        assert!(shared.hand_over(engine, first).is_ok());
+        assert!(matches!(*shared.source(), Source::Ready(_)));
+        assert_eq!(shared.overlay().first().unwrap().0, first.next());
+    }
+
+    #[test]
+    fn an_engine_with_everything_is_taken_by_an_empty_overlay() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Shared::new(Source::Rebuilding, CommitSequence(7));
+        let engine = Engine::open(folder.path()).unwrap();
+        let engine = shared.hand_over(engine, CommitSequence(6)).unwrap_err();
+        assert!(shared.hand_over(engine, CommitSequence(7)).is_ok());
+    }
+}

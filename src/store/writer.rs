@@ -174,6 +174,12 @@ impl Writer {
         Ok(info)
     }
 
+    /// The newest commit that the durable snapshot holds in full, [`CommitSequence::NONE`] without.
+    pub fn snapshot_begin(&self) -> CommitSequence {
+        let snapshot = self.rebuild_plan.snapshot.as_ref();
+        snapshot.map_or(CommitSequence::NONE, |info| info.begin)
+    }
+
     /// Waits until a rebuild that is under way has ended.
     pub fn finish_rebuild(&mut self) -> Result<(), RebuildError> {
         self.rebuild.take().map_or(Ok(()), RebuildThread::join)

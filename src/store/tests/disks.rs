@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
+    time::Duration,
 };
 
 use crate::store::disk::{Disk, DiskFile, RealDisk};
@@ -255,7 +256,13 @@ impl Disk for GatedDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         if path.ends_with("sled") {
-            self.gate.lock().unwrap().recv().unwrap_or(());
+            // Bounded, so that a fault elsewhere fails a test rather than hanging it.
+            let waited = self
+                .gate
+                .lock()
+                .unwrap()
+                .recv_timeout(Duration::from_secs(20));
+            waited.unwrap_or(());
         }
         RealDisk.sync_folder(path)
     }
