@@ -1,0 +1,157 @@
+//! The demonstration says what it shows, and fails where something came out otherwise.
+#![cfg(feature = "demo")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::CommandCargoExt as _;
+
+/// Prefix of the table of leaf hashes in the store's keys (`FeedLeafHashes`).
+const LEAF_HASHES: u8 = 0x12;
+
+fn demo(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("slussd").unwrap();
+    command
+        .arg("demo")
+        .arg("--once")
+        .args(arguments)
+        .env("RUST_LOG", "off");
+    command
+}
+
+/// A copy of the demonstration's files, one of them changed.
+fn changed(file: &str, from: &str, to: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["site.toml", "story.toml", "acme.csv", "bolt.csv"] {
+        let text = std::fs::read_to_string(Path::new("deploy/demo").join(name)).unwrap();
+        let text = if name == file {
+            assert!(text.contains(from), "{file} has changed");
+            text.replace(from, to)
+        } else {
+            text
+        };
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn play(folder: &Path) -> Output {
+    demo(&["--from", folder.to_str().unwrap()])
+        .output()
+        .unwrap()
+}
+
+fn faults(output: &Output) -> Vec<String> {
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    told.lines()
+        .filter(|l| l.starts_with("NOT AS THE STORY SAYS"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_story_comes_out_as_it_says() {
+    let output = demo(&["--json"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let leaves: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["kind"] == "leaf")
+        .collect();
+    assert!(leaves.len() > 20);
+    let keys = [
+        "customer",
+        "index",
+        "date",
+        "hour",
+        "badge_number",
+        "access_point",
+        "decision",
+    ];
+    assert!(
+        leaves
+            .iter()
+            .all(|leaf| keys.iter().all(|key| !leaf[*key].is_null()))
+    );
+}
+
+#[test]
+fn a_list_entry_that_is_withheld_is_named() {
+    let line =
+        "A-1001,Alex Morgan,lobby;office;hall;cage-a,,round-the-clock,2024-01-01,,persons/p-190\n";
+    let folder = changed("acme.csv", line, "");
+    let output = play(folder.path());
+    assert!(!output.status.success());
+    let faults = faults(&output);
+    assert!(
+        faults
+            .iter()
+            .any(|f| f.contains("step 2 (07:44") && f.contains("NOT_ON_ACCESS_LIST"))
+    );
+    assert!(faults.iter().any(|f| f.contains("feed of acme, index 1:")));
+}
+
+#[test]
+fn a_schedule_that_is_shifted_is_named() {
+    let folder = changed("site.toml", "mon-fri 07:00-18:00", "mon-fri 12:00-23:00");
+    let output = play(folder.path());
+    assert!(!output.status.success());
+    let faults = faults(&output);
+    assert!(
+        faults
+            .iter()
+            .any(|f| f.contains("(21:40") && f.contains("found GRANT")),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_leaf_that_is_flipped_on_disk_is_named() {
+    let scratch = tempfile::tempdir().unwrap();
+    let site = scratch.path().join("site");
+    let mut child = demo(&["--pause", "--folder", site.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let stopped = told.any(|line| line.unwrap().contains("press Enter"));
+    assert!(stopped, "the server was never stopped");
+    flip_leaf(&site.join("store").join("sled"));
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let faults: Vec<String> = told
+        .map(Result::unwrap)
+        .filter(|l| l.starts_with("NOT AS THE STORY SAYS"))
+        .collect();
+    assert!(!child.wait().unwrap().success());
+    assert!(
+        faults
+            .iter()
+            .any(|f| f.contains("feed of acme") && f.contains("3")),
+        "{faults:?}"
+    );
+}
+
+/// Flips one bit of the hash of the fourth leaf of acme's feed, behind the server's back.
+fn flip_leaf(folder: &Path) {
+    let store = sled::open(folder).unwrap();
+    let mut key = vec![LEAF_HASHES];
+    key.extend_from_slice(b"acme\0");
+    key.extend_from_slice(&3_u64.to_be_bytes());
+    let trees = store
+        .tree_names()
+        .into_iter()
+        .map(|name| store.open_tree(name).unwrap());
+    let tree = trees
+        .into_iter()
+        .find(|tree| tree.contains_key(&key).unwrap())
+        .unwrap();
+    let mut row = tree.get(&key).unwrap().unwrap().to_vec();
+    *row.last_mut().unwrap() ^= 1;
+    tree.insert(&key, row).unwrap();
+    store.flush().unwrap();
+}
