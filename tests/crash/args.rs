@@ -19,7 +19,7 @@ impl Args {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let mut args = Self {
             images: 2000,
-            kills: 20,
+            kills: 200,
             seed: 1,
         };
         let mut words = words;
@@ -28,7 +28,7 @@ impl Args {
                 "--images" => args.images = number(&word, words.next())?,
                 "--kills" => args.kills = number(&word, words.next())?,
                 "--seed" => args.seed = number(&word, words.next())?,
-                "--long" => (args.images, args.kills) = (20_000, 500),
+                "--long" => (args.images, args.kills) = (20_000, 1000),
                 "--list" => {
                     println!("crash: test");
                     return Ok(None);

@@ -1,9 +1,10 @@
-//! What a power cut leaves: whether every acknowledged commit is still there.
+//! What a power cut or a kill leaves: whether everything acknowledged is still there.
 //!
 //! `cargo test --test crash -- [--images N] [--kills N] [--seed N] [--long]`
 //!
 //! Images are made from a recording of every write, sync and change of names, cut at random; what
 //! was not synced is dropped, torn or reordered. Two controls leave a sync out and must lose.
+//! Then the real server is killed under load again and again, with a control of its own.
 
 mod args;
 mod random;
@@ -15,6 +16,8 @@ mod remains;
 mod sled_files;
 
 mod images;
+
+mod kills;
 
 use std::process::ExitCode;
 
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| ()));
     println!("crash: seed {}", args.seed);
     // One line for each kind of crash.
-    let sound = images::run(&args);
+    let sound = images::run(&args).and_then(|images| Ok(kills::run(&args)? && images));
     match sound {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
