@@ -1,5 +1,9 @@
 //! The demonstration says what it shows, and fails where something came out otherwise.
 #![cfg(feature = "demo")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

@@ -20,6 +20,7 @@ use crate::service::directory::Directory;
 use crate::service::door::{DoorApi, DoorParts};
 use crate::service::explain::{ExplainApi, ExplainParts};
 use crate::service::feed::{FeedApi, FeedParts};
+use crate::service::feed_names::People;
 use crate::service::gate::Routes;
 use crate::service::rule_desk::RuleDesk;
 use crate::service::site::SiteFiles;
@@ -71,6 +72,11 @@ impl Joined<'_> {
     fn feed(&self) -> FeedApi {
         FeedApi::new(FeedParts {
             feeds: self.feeds.clone(),
+            people: Arc::new(People {
+                feeds: self.feeds.clone(),
+                reader: self.reader.clone(),
+                vault: self.foundation.vault(),
+            }),
             signer: Arc::clone(&self.signer),
             rules: Arc::clone(&self.published.rules),
             secrets: Arc::clone(&self.foundation.secrets),

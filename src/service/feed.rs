@@ -10,19 +10,20 @@ use crate::pb::v1::feed_leaf::Decoded;
 use crate::pb::v1::feed_service_server::FeedService;
 use crate::pb::v1::watch_request::Start;
 use crate::pb::v1::{
-    FeedDisplay, FeedLeaf, ListFeedLeavesRequest, ListFeedLeavesResponse, SourceWatermark,
-    WatchRequest, Watermark,
+    FeedLeaf, ListFeedLeavesRequest, ListFeedLeavesResponse, SourceWatermark, WatchRequest,
+    Watermark,
 };
 use crate::service::caller::caller;
+use crate::service::feed_names::{People, display};
 use crate::service::resume_token::{self, Position};
 use crate::service::status::{Reason, fault, fault_with, invalid, not_found};
 use crate::service::tally::Tally;
 use crate::service::watch::{self, WatchStream};
 use crate::store::secrets::Secrets;
 use crate::store::{
-    FeedError, FeedHead, Feeds, ReadError, RulesCell, SignedHead, Signer, StoredLeaf,
+    FeedError, FeedHead, Feeds, ReadError, Rules, RulesCell, SignedHead, Signer, StoredLeaf,
 };
-use crate::types::{Caller, CustomerId, World};
+use crate::types::{Caller, CustomerId, Precision, UtcTime, World};
 
 /// Leaves on a page when the caller does not say.
 const PAGE_LEAVES: usize = 100;
@@ -36,6 +37,8 @@ const QUICK_LEAVES: usize = 8;
 pub struct FeedParts {
     /// The feeds.
     pub feeds: Feeds,
+    /// The names of people, for pages.
+    pub people: Arc<People>,
     /// Signs their heads.
     pub signer: Arc<Signer>,
     /// The rules in force, for names of doors.
@@ -106,7 +109,7 @@ impl FeedService for FeedApi {
         let head = reader.head()?;
         let from = reader.page_start(&request, head)?;
         let limit = page_size(request.page_size)?;
-        let leaves = reader.leaves(from, limit).await?;
+        let leaves = reader.named_leaves(from, limit).await?;
         let next = leaves
             .last()
             .map_or(from, |leaf| leaf.index.saturating_add(1));
@@ -215,33 +218,39 @@ impl FeedReader {
         BASE64URL_NOPAD.encode(&token)
     }
 
-    /// Leaves from an index on, as they are served; reads without blocking other callers.
+    /// Leaves from an index on, as a stream serves them; reads without blocking other callers.
     pub(super) async fn leaves(&self, from: u64, limit: usize) -> Result<Vec<FeedLeaf>, Status> {
-        let reader = self.clone();
-        let read = move || reader.read_leaves(from, limit);
         if limit <= QUICK_LEAVES {
-            return read();
+            return self.read_leaves(from, limit, None);
         }
+        let reader = self.clone();
+        let read = move || reader.read_leaves(from, limit, None);
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| fault(Reason::ShuttingDown))?
     }
 
-    fn read_leaves(&self, from: u64, limit: usize) -> Result<Vec<FeedLeaf>, Status> {
+    /// A page of leaves with the names of people.
+    async fn named_leaves(&self, from: u64, limit: usize) -> Result<Vec<FeedLeaf>, Status> {
+        let reader = self.clone();
+        let read = move || reader.read_leaves(from, limit, Some(&reader.parts.people));
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| fault(Reason::ShuttingDown))?
+    }
+
+    fn read_leaves(
+        &self,
+        from: u64,
+        limit: usize,
+        people: Option<&Arc<People>>,
+    ) -> Result<Vec<FeedLeaf>, Status> {
         let leaves = self.parts.feeds.leaves(&self.customer, from, limit);
-        let rules = self.parts.rules.load();
-        let door_name = |door: &str| {
-            let door = crate::types::DoorId::from_name(door).ok()?;
-            rules
-                .parts
-                .doors
-                .get(&door)
-                .map(|door| door.display_name.reveal().to_owned())
-        };
         let leaves = leaves.map_err(|error| status_of(&error))?;
+        let rules = self.parts.rules.load();
         Ok(leaves
             .into_iter()
-            .map(|leaf| served(leaf, &door_name))
+            .map(|leaf| served(leaf, &rules, people))
             .collect())
     }
 
@@ -249,9 +258,11 @@ impl FeedReader {
     pub(super) fn watermark(&self) -> Result<Watermark, Status> {
         let rules = self.parts.rules.load();
         let controllers = rules.roster.controllers_of(&self.customer);
+        let contract = rules.roster.customer(&self.customer);
+        let precision = contract.map_or(Precision::Hour, |customer| customer.precision);
         let sources = controllers.into_iter().map(|controller| {
             let through = self.parts.feeds.complete_through(&controller)?;
-            let seconds = through.map(crate::types::UtcTime::unix);
+            let seconds = through.map(|at| told_through(at, precision));
             let complete_through =
                 seconds.map(|seconds| prost_types::Timestamp { seconds, nanos: 0 });
             Ok(SourceWatermark {
@@ -264,6 +275,17 @@ impl FeedReader {
             .map_err(|e: FeedError| status_of(&e))?;
         Ok(Watermark { sources })
     }
+}
+
+/// How far a controller is told to be complete: no finer than the contract tells the time, for
+/// the newest event may have been at somebody else's door.
+fn told_through(at: UtcTime, precision: Precision) -> i64 {
+    let seconds = match precision {
+        Precision::Hour => 3_600,
+        Precision::Minute => 60,
+        Precision::Second => 1,
+    };
+    at.unix().div_euclid(seconds).saturating_mul(seconds)
 }
 
 fn page_size(asked: i32) -> Result<usize, Status> {
@@ -311,16 +333,14 @@ fn epoch_changed(now: Position, token: &[u8]) -> Status {
 }
 
 /// A leaf as it is served.
-fn served(leaf: StoredLeaf, door_name: &impl Fn(&str) -> Option<String>) -> FeedLeaf {
+fn served(leaf: StoredLeaf, rules: &Rules, people: Option<&Arc<People>>) -> FeedLeaf {
     let (record, salt) = leaf.secret.map_or_else(Default::default, |(record, salt)| {
         (record, salt.as_bytes().to_vec())
     });
     let decoded = record::decode(leaf.kind, &record).ok();
-    let door = match &decoded {
-        Some(Record::Entry(entry)) => door_name(&entry.door),
-        Some(Record::DoorEvent(event)) => door_name(&event.door),
-        Some(Record::Genesis(_) | Record::Other { .. }) | None => None,
-    };
+    let display = decoded
+        .as_ref()
+        .and_then(|d| display(d, leaf.journal, rules, people));
     FeedLeaf {
         index: leaf.index,
         kind: i32::from(leaf.kind.number()),
@@ -328,10 +348,7 @@ fn served(leaf: StoredLeaf, door_name: &impl Fn(&str) -> Option<String>) -> Feed
         record,
         salt,
         decoded: decoded.and_then(decoded_field),
-        display: door.map(|door| FeedDisplay {
-            door,
-            ..FeedDisplay::default()
-        }),
+        display,
     }
 }
 

@@ -25,6 +25,7 @@ mod resume_token;
 mod watch;
 
 pub mod feed;
+pub mod feed_names;
 
 pub mod rule_desk;
 
