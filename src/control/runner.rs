@@ -137,7 +137,12 @@ impl Runner {
             decided: now.moment,
         };
         let recorded = self.scribe.record_attempt(entry).await;
-        if !matches!(recorded, Ok(Recorded::Grant(_) | Recorded::Denial(_))) {
+        let is_written = match &recorded {
+            Ok(Recorded::Grant(receipt)) => !receipt.is_repeat(),
+            Ok(Recorded::Denial(receipt)) => !receipt.is_repeat(),
+            Ok(Recorded::AlreadyDecided(_) | Recorded::DecideAgain) | Err(_) => false,
+        };
+        if !is_written {
             pin.do_not_count();
         }
         recorded

@@ -117,6 +117,7 @@ impl Joined<'_> {
             scribe: self.scribe,
             rules: self.published.rules,
             secrets: Arc::clone(&self.foundation.secrets),
+            world: Arc::clone(&self.foundation.world),
         })
     }
 }

@@ -19,10 +19,15 @@ use crate::service::status::{
 };
 use crate::store::secrets::Secrets;
 use crate::store::{AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
-use crate::types::{AccessPointId, BootId, Caller, ControllerId, FactorSet, SourceEvent};
+use crate::types::{
+    AccessPointId, BootId, Caller, ControllerId, FactorSet, SourceEvent, UtcTime, World,
+};
 
 /// Events in one report at most.
 const EVENTS_MAX: usize = 200;
+
+/// How far a controller's clock may be ahead.
+const CLOCK_AHEAD_SECONDS_MAX: u32 = 86_400;
 
 /// What the door service works with.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub struct DoorParts {
     pub rules: Arc<RulesCell>,
     /// Look-up keys.
     pub secrets: Arc<Secrets>,
+    /// The clock, to refuse events of the future.
+    pub world: Arc<dyn World>,
 }
 
 /// Serves door controllers.
@@ -96,7 +103,7 @@ impl DoorApi {
         let field = |name: &str| format!("events[{position}].{name}");
         let access_point =
             self.own_access_point(controller, &event.access_point, &field("access_point"))?;
-        let event_at = read_door::time(event.event_time.as_ref(), &field("event_time"))?;
+        let event_at = self.past(event, &field("event_time"))?;
         let what = match &event.event {
             Some(Event::Kind(kind)) => {
                 Reported::DoorEvent(read_door::door_event_kind(*kind, &field("kind"))?)
@@ -119,6 +126,19 @@ impl DoorApi {
             event_at,
             what,
         })
+    }
+
+    /// When an event happened: not in a future that no slow clock explains.
+    fn past(&self, event: &DoorEvent, field: &str) -> Result<UtcTime, Status> {
+        let event_at = read_door::time(event.event_time.as_ref(), field)?;
+        let latest = self.0.world.now().utc.plus_seconds(CLOCK_AHEAD_SECONDS_MAX);
+        if event_at > latest {
+            return Err(invalid(
+                field,
+                "lies more than a day ahead; set the controller's clock",
+            ));
+        }
+        Ok(event_at)
     }
 
     fn decided(&self, decided: &ControllerDecision, field: &str) -> Result<Reported, Status> {
@@ -156,6 +176,10 @@ impl DoorService for DoorApi {
         let request = request.into_inner();
         if !(1..=EVENTS_MAX).contains(&request.events.len()) {
             return Err(invalid("events", "must hold 1 to 200 events"));
+        }
+        let rise = request.events.iter().map(|event| event.counter);
+        if !rise.is_sorted_by(|before, after| before < after) {
+            return Err(invalid("events", "must have rising counters, none twice"));
         }
         let boot = read_door::boot_id(&request.boot_id)?;
         let read = |event| self.reported((&controller, &boot), event);
@@ -232,6 +256,7 @@ fn append_refused(error: &AppendError) -> Status {
     match error {
         AppendError::QueueFull => fault(Reason::QueueFull),
         AppendError::Unavailable(_) => fault(Reason::StoreReadOnly),
+        AppendError::Gone(_) => not_found("access point"),
         AppendError::CounterReused(_) => invalid_for(
             Reason::CounterReused,
             "counter",

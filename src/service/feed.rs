@@ -23,7 +23,7 @@ use crate::store::secrets::Secrets;
 use crate::store::{
     FeedError, FeedHead, Feeds, ReadError, Rules, RulesCell, SignedHead, Signer, StoredLeaf,
 };
-use crate::types::{Caller, CustomerId, Precision, UtcTime, World};
+use crate::types::{Caller, ControllerId, CustomerId, Precision, UtcTime, World};
 
 /// Leaves on a page when the caller does not say.
 const PAGE_LEAVES: usize = 100;
@@ -255,25 +255,23 @@ impl FeedReader {
     }
 
     /// How far each controller of the customer's doors has reported.
-    pub(super) fn watermark(&self) -> Result<Watermark, Status> {
+    pub(super) fn watermark(&self) -> Watermark {
         let rules = self.parts.rules.load();
-        let controllers = rules.roster.controllers_of(&self.customer);
         let contract = rules.roster.customer(&self.customer);
         let precision = contract.map_or(Precision::Hour, |customer| customer.precision);
-        let sources = controllers.into_iter().map(|controller| {
-            let through = self.parts.feeds.complete_through(&controller)?;
+        let told = |controller: ControllerId| {
+            let through = self.parts.feeds.doorbells().reported_through(&controller);
             let seconds = through.map(|at| told_through(at, precision));
-            let complete_through =
-                seconds.map(|seconds| prost_types::Timestamp { seconds, nanos: 0 });
-            Ok(SourceWatermark {
+            SourceWatermark {
                 controller: controller.name(),
-                complete_through,
-            })
-        });
-        let sources = sources
-            .collect::<Result<_, _>>()
-            .map_err(|e: FeedError| status_of(&e))?;
-        Ok(Watermark { sources })
+                complete_through: seconds
+                    .map(|seconds| prost_types::Timestamp { seconds, nanos: 0 }),
+            }
+        };
+        let controllers = rules.roster.controllers_of(&self.customer);
+        Watermark {
+            sources: controllers.into_iter().map(told).collect(),
+        }
     }
 }
 
@@ -337,7 +335,11 @@ fn served(leaf: StoredLeaf, rules: &Rules, people: Option<&Arc<People>>) -> Feed
     let (record, salt) = leaf.secret.map_or_else(Default::default, |(record, salt)| {
         (record, salt.as_bytes().to_vec())
     });
-    let decoded = record::decode(leaf.kind, &record).ok();
+    // Of a record that is gone nothing is decoded: it would read as an empty one.
+    let is_there = !salt.is_empty();
+    let decoded = is_there
+        .then(|| record::decode(leaf.kind, &record).ok())
+        .flatten();
     let display = decoded
         .as_ref()
         .and_then(|d| display(d, leaf.journal, rules, people));

@@ -29,7 +29,7 @@ const CHUNK_LEAVES: usize = 256;
 const SLOW_MAX: Duration = Duration::from_secs(10);
 /// How often an idle stream is sent a checkpoint.
 const IDLE_BEAT: Duration = Duration::from_secs(30);
-/// How often a stream looks whether its certificate is still good, and for a due checkpoint.
+/// How often a stream looks for a checkpoint that is due.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The messages of one subscriber, and how they end.
@@ -53,7 +53,9 @@ impl Stream for WatchStream {
         };
         let ended = std::task::ready!(Pin::new(end).poll(context));
         self.end = None;
-        Poll::Ready(ended.ok().map(Err))
+        // A task that ended without a word has met a fault of ours.
+        let status = ended.unwrap_or_else(|_| fault(Reason::Internal));
+        Poll::Ready(Some(Err(status)))
     }
 }
 
@@ -106,9 +108,11 @@ impl Subscriber {
             let signed = self
                 .reader
                 .signed_head()
-                .filter(|s| s.head.size == self.position.next);
-            let is_due = idle >= IDLE_BEAT || signed_size != signed.as_ref().map(|s| s.head.size);
-            if let Some(signed) = signed.filter(|_| is_due) {
+                .filter(|s| s.head.size <= self.position.next);
+            let is_due = |signed: &SignedHead| {
+                idle >= IDLE_BEAT || signed_size.is_none_or(|sent| sent < signed.head.size)
+            };
+            if let Some(signed) = signed.filter(is_due) {
                 if let Err(end) = self.send_checkpoint(&signed).await {
                     return end;
                 }
@@ -148,22 +152,31 @@ impl Subscriber {
                 return Err(fault(Reason::StoreRebuilding));
             }
             for leaf in leaves {
-                self.position.next = leaf.index.saturating_add(1);
-                self.send(Message::Leaf(leaf)).await?;
+                let next = leaf.index.saturating_add(1);
+                let after = Position {
+                    next,
+                    ..self.position
+                };
+                self.send(Message::Leaf(leaf), after).await?;
+                self.position = after;
             }
         }
     }
 
     async fn send_checkpoint(&mut self, signed: &SignedHead) -> Result<(), Status> {
-        self.send(Message::Checkpoint(checkpoint(signed))).await?;
-        let watermark = self.reader.watermark()?;
-        self.send(Message::Watermark(watermark)).await
+        self.send(Message::Checkpoint(checkpoint(signed)), self.position)
+            .await?;
+        let watermark = self.reader.watermark();
+        self.send(Message::Watermark(watermark), self.position)
+            .await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Status> {
-        let resume_token = self.reader.token(self.position);
+    /// Sends a message that leaves the subscriber at a position. One that cannot be sent in time
+    /// ends the stream with a token from before it.
+    async fn send(&mut self, message: Message, after: Position) -> Result<(), Status> {
         match tokio::time::timeout(SLOW_MAX, self.messages.reserve()).await {
             Ok(Ok(place)) => {
+                let resume_token = self.reader.token(after);
                 place.send(WatchResponse {
                     resume_token,
                     message: Some(message),
@@ -171,7 +184,7 @@ impl Subscriber {
                 Ok(())
             }
             Ok(Err(_)) => Err(hung_up()),
-            Err(_) => Err(too_slow(&resume_token)),
+            Err(_) => Err(too_slow(&self.reader.token(self.position))),
         }
     }
 }

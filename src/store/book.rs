@@ -105,7 +105,7 @@ impl Book {
         let meta = base.get::<Meta>(&())?.ok_or(StartError::NoMeta)?;
         let feeds = FeedWriter::load(base)?;
         let sources = Sources::load(base);
-        let last_utc = UtcTime::EPOCH;
+        let last_utc = UtcTime::from_unix(meta.last_written_at).unwrap_or(UtcTime::EPOCH);
         let pin_failures = load_pin_failures(base)?;
         let LogIdentity {
             site,
@@ -128,6 +128,11 @@ impl Book {
 
     pub(super) fn roster(&self) -> &Roster {
         &self.rules.roster
+    }
+
+    /// When the batch that is being built is written, by the wall clock.
+    pub(super) fn written_at(&self) -> UtcTime {
+        self.last_utc
     }
 
     /// Version of the rules in force.
@@ -197,8 +202,11 @@ impl Book {
         batch: &mut Batch,
     ) -> Result<u64, StageError> {
         let local = self.roster().zone().local(draft.event_at);
-        let journal_key = self.sealer.key(Holder::Site, draft.person, &local)?;
-        let feed_keys = self.feed_keys(&draft, &local)?;
+        // Keys go by when it is written, not by what a controller's clock says: else one report
+        // could ask for as many keys as there are months.
+        let written = self.roster().zone().local(self.last_utc);
+        let journal_key = self.sealer.key(Holder::Site, draft.person, &written)?;
+        let feed_keys = self.feed_keys(&draft, &written)?;
         let sequence = self.next_sequence();
         let mut body = draft.body;
         for (position, (addressee, key)) in draft.addressees.iter().zip(feed_keys).enumerate() {
@@ -353,6 +361,19 @@ impl Book {
         Ok(())
     }
 
+    /// Makes the keys that a change of the rules will need, so that nothing of it can fail later.
+    pub(super) fn prepare(&self, rules: &Rules) -> Result<(), KeyringError> {
+        let written = rules.roster.zone().local(self.last_utc);
+        self.sealer.key(Holder::Site, None, &written)?;
+        for customer in rules.parts.customers.keys() {
+            if !self.feeds.contains_key(customer) {
+                self.sealer
+                    .key(Holder::Customer(customer.clone()), None, &written)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes new rules into force for what is staged from now on.
     pub(super) fn change_rules(&mut self, rules: Arc<Rules>, removes: bool) {
         self.meta.directory_version = rules.roster.version();
@@ -370,6 +391,7 @@ impl Book {
             .filter_map(|feed| feed.stage_head(batch))
             .collect();
         self.meta.format = FORMAT;
+        self.meta.last_written_at = self.last_utc.unix();
         batch.put::<Meta>(&(), &self.meta);
         heads
     }

@@ -112,6 +112,9 @@ pub enum AppendError {
     /// The log cannot be written.
     #[error("the log cannot be written: {0}")]
     Unavailable(String),
+    /// The access point was removed meanwhile.
+    #[error("access point `{0}` was removed")]
+    Gone(AccessPointId),
     /// The counter was used for another request.
     #[error("counter {0} was used for another request")]
     CounterReused(u64),

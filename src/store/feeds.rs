@@ -10,9 +10,9 @@ use crate::store::doorbells::{Doorbells, FeedHead};
 use crate::store::keyring::Keyring;
 use crate::store::seal::{Aad, SealError};
 use crate::store::sealer::{journal_aad, leaf_aad};
-use crate::store::tables::{ControllerRuns, FeedLeafHashes, FeedLeaves, Journal};
+use crate::store::tables::{FeedLeafHashes, FeedLeaves, Journal};
 use crate::store::{ReadError, Reader};
-use crate::types::{ControllerId, CustomerId, UtcTime};
+use crate::types::CustomerId;
 
 /// A leaf as it is kept.
 #[derive(Debug, Clone)]
@@ -173,20 +173,6 @@ impl Feeds {
             Some(Ok(plain)) => Ok(Some(plain)),
             Some(Err(SealError::Damaged | SealError::TooLong)) => Err(damaged()),
         }
-    }
-
-    /// Until when a controller has reported everything; `None` if it never reported.
-    pub fn complete_through(
-        &self,
-        controller: &ControllerId,
-    ) -> Result<Option<UtcTime>, FeedError> {
-        /// Runs of one controller that are looked at.
-        const RUNS_MAX: usize = 10_000;
-        let runs = self
-            .reader
-            .rows_of::<ControllerRuns, _>(controller.as_str(), None, RUNS_MAX)?;
-        let newest = runs.into_iter().map(|(_, run)| run.complete_through).max();
-        Ok(newest.and_then(|seconds| UtcTime::from_unix(seconds).ok()))
     }
 
     /// Leaf hashes from an index on, at most `limit`; for re-deriving heads.

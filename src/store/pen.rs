@@ -149,6 +149,7 @@ impl Pen {
             door,
             decided,
             decision,
+            is_repeat: false,
         })
     }
 
@@ -165,6 +166,7 @@ impl Pen {
                 door,
                 decided,
                 decision,
+                is_repeat: true,
             }
         } else {
             Outcome::AlreadyDecided(entry)
@@ -173,9 +175,9 @@ impl Pen {
 
     fn door_of(&self, access_point: &AccessPointId) -> Result<DoorId, AppendError> {
         let found = self.book.roster().access_point(access_point);
-        found.map(|ap| ap.door.clone()).ok_or_else(|| {
-            AppendError::Unavailable(format!("access point `{access_point}` was removed"))
-        })
+        found
+            .map(|ap| ap.door.clone())
+            .ok_or_else(|| AppendError::Gone(access_point.clone()))
     }
 
     fn look_up(&mut self, source: &crate::store::entry::Source) -> Result<Known, AppendError> {
@@ -219,6 +221,7 @@ impl Pen {
             self.door_of(&entry.access_point)?;
         }
         self.begin(round, now)?;
+        let mut is_staged = false;
         let mut acknowledged = Vec::with_capacity(entries.len());
         for (entry, known) in entries.iter().zip(known) {
             let (sequence, already_known) = match known {
@@ -227,9 +230,10 @@ impl Pen {
                 }
                 Known::New | Known::Reused => {
                     let staged = stage_entry::reported(&mut self.book, entry, &mut round.batch);
-                    if let Err(error) = &staged {
+                    if let (Err(error), true) = (&staged, is_staged) {
                         self.fail(error.to_string());
                     }
+                    is_staged = true;
                     (self.staged(staged, round)?, false)
                 }
             };
@@ -285,8 +289,11 @@ impl Pen {
     ) -> Result<u64, AppendError> {
         round.entries = round.entries.saturating_add(1);
         staged.map_err(|error| {
-            if let StageError::Seal(_) = error {
-                self.fail(error.to_string());
+            match &error {
+                StageError::Seal(_) => self.fail(error.to_string()),
+                StageError::Key(_) | StageError::Gone(_) => {
+                    tracing::error!(%error, "an entry was refused");
+                }
             }
             AppendError::Unavailable(error.to_string())
         })
@@ -314,6 +321,9 @@ impl Pen {
         }
         round.pending.into_iter().for_each(Pending::answer);
         self.ring(heads);
+        self.published
+            .doorbells
+            .report(self.book.sources.take_reported());
         self.book.sources.committed(now.moment);
     }
 

@@ -24,7 +24,8 @@ impl Pen {
         if change.base_version != self.book.rules_version() {
             return Err(ChangeError::Stale);
         }
-        if change.batch.payload_bytes() > self.batch_bytes_max.saturating_mul(RULES_BATCHES_MAX) {
+        let bytes_max = self.batch_bytes_max.saturating_mul(RULES_BATCHES_MAX);
+        if change.batch.payload_bytes() > bytes_max || change.batch.oversized().is_some() {
             return Err(ChangeError::TooLarge);
         }
         let mut round = Round {
@@ -33,6 +34,10 @@ impl Pen {
         };
         self.begin(&mut round, now)
             .map_err(|_| ChangeError::Unavailable)?;
+        if let Err(error) = self.book.prepare(&change.rules) {
+            tracing::error!(%error, "a change of the rules was refused: its keys cannot be made");
+            return Err(ChangeError::Unavailable);
+        }
         let rules = Arc::new(change.rules);
         self.book
             .change_rules(Arc::clone(&rules), change.takes_away);

@@ -39,10 +39,9 @@ impl JournalRef {
 /// Nobody else can make one:
 ///
 /// ```compile_fail,E0451
-/// use sluss::store::{JournalRef, Receipt};
-/// use sluss::types::{DoorId, Moment};
-/// fn forge(entry: JournalRef, door: DoorId, recorded: Moment) -> Receipt<()> {
-///     Receipt { entry, door, recorded, value: () }
+/// use sluss::store::Receipt;
+/// fn forge(receipt: Receipt<u8>) -> Receipt<u16> {
+///     Receipt { value: 1, ..receipt }
 /// }
 /// ```
 ///
@@ -60,40 +59,42 @@ impl JournalRef {
 #[derive(Debug)]
 #[must_use = "a receipt that is dropped is an entry nobody acts on"]
 pub struct Receipt<T> {
-    entry: JournalRef,
-    door: DoorId,
-    recorded: Moment,
+    proof: Proof,
     value: T,
 }
 
+/// What a receipt proves, before it is one.
+#[derive(Debug)]
+pub(in crate::store) struct Proof {
+    pub(in crate::store) entry: JournalRef,
+    pub(in crate::store) door: DoorId,
+    pub(in crate::store) recorded: Moment,
+    pub(in crate::store) is_repeat: bool,
+}
+
 impl<T> Receipt<T> {
-    pub(in crate::store) fn new(
-        entry: JournalRef,
-        door: DoorId,
-        recorded: Moment,
-        value: T,
-    ) -> Self {
-        Self {
-            entry,
-            door,
-            recorded,
-            value,
-        }
+    pub(in crate::store) fn new(proof: Proof, value: T) -> Self {
+        Self { proof, value }
     }
 
     /// The entry.
     pub fn entry(&self) -> &JournalRef {
-        &self.entry
+        &self.proof.entry
     }
 
     /// The door it is about.
     pub fn door(&self) -> &DoorId {
-        &self.door
+        &self.proof.door
     }
 
     /// When the decision was handed to the scribe; age counts from here.
     pub fn recorded(&self) -> Moment {
-        self.recorded
+        self.proof.recorded
+    }
+
+    /// Whether the same request was answered before: nothing new was written.
+    pub fn is_repeat(&self) -> bool {
+        self.proof.is_repeat
     }
 
     /// What was decided.
@@ -103,7 +104,7 @@ impl<T> Receipt<T> {
 
     /// Takes the receipt apart; what is left of it proves nothing any more.
     pub fn into_parts(self) -> (JournalRef, DoorId, T) {
-        (self.entry, self.door, self.value)
+        (self.proof.entry, self.proof.door, self.value)
     }
 }
 
@@ -127,7 +128,18 @@ pub(crate) fn receipt_for_tests(recorded: Moment) -> Receipt<crate::types::Grant
         node: 1,
         sequence: 1,
     };
-    Receipt::new(entry, DoorId::parse("d").unwrap(), recorded, grant)
+    {
+        let door = DoorId::parse("d").unwrap();
+        Receipt::new(
+            Proof {
+                entry,
+                door,
+                recorded,
+                is_repeat: false,
+            },
+            grant,
+        )
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::store::entry::{Acknowledged, AppendError, Recorded};
+use crate::store::receipt::Proof;
 use crate::store::{Batch, JournalRef, Receipt};
 use crate::types::{Decision, DoorId, Moment};
 
@@ -25,6 +26,8 @@ pub(super) enum Outcome {
         door: DoorId,
         decided: Moment,
         decision: Decision,
+        /// Whether it was answered before.
+        is_repeat: bool,
     },
     AlreadyDecided(JournalRef),
     DecideAgain,
@@ -65,14 +68,19 @@ impl Outcome {
                 door,
                 decided,
                 decision,
-            } => Ok(match decision {
-                Decision::Grant(grant) => {
-                    Recorded::Grant(Receipt::new(entry, door, decided, grant))
-                }
-                Decision::Denial(denial) => {
-                    Recorded::Denial(Receipt::new(entry, door, decided, denial))
-                }
-            }),
+                is_repeat,
+            } => {
+                let proof = Proof {
+                    entry,
+                    door,
+                    recorded: decided,
+                    is_repeat,
+                };
+                Ok(match decision {
+                    Decision::Grant(grant) => Recorded::Grant(Receipt::new(proof, grant)),
+                    Decision::Denial(denial) => Recorded::Denial(Receipt::new(proof, denial)),
+                })
+            }
             Self::AlreadyDecided(entry) => Ok(Recorded::AlreadyDecided(entry)),
             Self::DecideAgain => Ok(Recorded::DecideAgain),
             Self::Refused(error) => Err(error),

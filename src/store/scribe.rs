@@ -116,7 +116,28 @@ impl ScribeThread {
     }
 }
 
+/// Tells of a thread that ends though nobody asked it to.
+struct LastWord {
+    health: watch::Sender<LogHealth>,
+    is_expected: bool,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if !self.is_expected {
+            tracing::error!("the scribe's thread has ended by a fault; no entries are taken");
+            self.health
+                .send_modify(|health| health.failure = Some(STOPPED.to_owned()));
+        }
+    }
+}
+
 fn run(mut pen: Pen, commands: &Receiver<Command>) {
+    let health = pen.published.health.clone();
+    let mut last_word = LastWord {
+        health,
+        is_expected: false,
+    };
     loop {
         let progress = match commands.recv_timeout(IDLE) {
             Ok(first) => pen.serve(first, commands),
@@ -125,6 +146,7 @@ fn run(mut pen: Pen, commands: &Receiver<Command>) {
         };
         pen.keep_house();
         if progress == Progress::Stop {
+            last_word.is_expected = true;
             pen.close();
             return;
         }

@@ -38,11 +38,19 @@ impl Sealer {
         let scope = match person {
             Some(person) => KeyScope::Person {
                 person: person.clone(),
-                holder,
+                holder: holder.clone(),
                 category: Category::Log,
             },
-            None => month(holder, at),
+            None => month(holder.clone(), at),
         };
+        match self.ensured(scope) {
+            // That person's log was erased: what is written now says who no more than before.
+            Err(KeyringError::Tombstoned { .. }) => self.ensured(month(holder, at)),
+            made => made,
+        }
+    }
+
+    fn ensured(&self, scope: KeyScope) -> Result<KeyId, KeyringError> {
         if let Some(key) = self.keyring.key_for(&scope) {
             return Ok(key);
         }

@@ -115,10 +115,12 @@ impl Signer {
         while frontier.size() < head.size {
             let left = head.size.saturating_sub(frontier.size());
             let limit = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            let hashes = self.feeds.hashes(customer, frontier.size(), limit)?;
-            if hashes.is_empty() {
-                break;
-            }
+            let hashes = match self.feeds.hashes(customer, frontier.size(), limit) {
+                Ok(hashes) if !hashes.is_empty() => hashes,
+                // A hash that is missing or damaged does not come right by reading it again.
+                Ok(_) | Err(FeedError::Damaged { .. }) => break,
+                Err(error @ FeedError::Read(_)) => return Err(error),
+            };
             for hash in hashes {
                 frontier.push(hash);
             }

@@ -3,7 +3,7 @@
 //! A counter above the highest one seen in its run is new without a look at the table of events,
 //! so that the common case reads nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::pb::store::{ControllerRunRow, SourceEventRow};
@@ -18,6 +18,8 @@ const ANSWER_AGE_MAX: Duration = Duration::from_secs(2);
 const RECENT_MAX: usize = 100_000;
 /// Runs kept in memory at most; the others are read from the table.
 const RUNS_MAX: usize = 4_096;
+/// Counters that one run has jumped over and that may still come, kept at most.
+const SKIPPED_MAX: usize = 1_024;
 
 /// A decision that may still be answered again.
 #[derive(Debug, Clone)]
@@ -28,14 +30,14 @@ pub(super) struct Recent {
     pub(super) decided: Moment,
 }
 
-/// What is known of an event.
+/// What is known of an event. What is in the batch being built counts: answers wait for its sync.
 #[derive(Debug)]
 pub(super) enum Known {
     /// Nothing: it is new.
     New,
-    /// It is durable, and its answer may be young enough to be given again.
+    /// It is written, and its answer may be young enough to be given again.
     Recent(Recent),
-    /// It is durable, under this sequence number.
+    /// It is written, under this sequence number.
     Durable(u64),
     /// Its counter belongs to another request.
     Reused,
@@ -43,10 +45,60 @@ pub(super) enum Known {
 
 type RunKey = (ControllerId, BootId);
 
+/// A run as it is known in memory.
+#[derive(Debug, Default)]
+struct Run {
+    row: ControllerRunRow,
+    /// Counters below the highest that have not come: new without a look at the table.
+    skipped: BTreeSet<u64>,
+    /// When it was used last, by [`Sources::uses`].
+    used: u64,
+}
+
+impl Run {
+    fn of(row: ControllerRunRow) -> Self {
+        Self {
+            row,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a counter is new for certain.
+    fn is_new(&self, counter: u64) -> bool {
+        counter > self.row.highest_counter || self.skipped.contains(&counter)
+    }
+
+    /// When the newest event happened that was handed in.
+    fn reported(&self) -> Option<UtcTime> {
+        UtcTime::from_unix(self.row.complete_through)
+            .ok()
+            .filter(|at| *at > UtcTime::EPOCH)
+    }
+
+    fn take(&mut self, counter: u64) {
+        if counter > self.row.highest_counter {
+            let jumped = self.row.highest_counter.saturating_add(1)..counter;
+            self.skipped.extend(jumped.rev().take(SKIPPED_MAX));
+            while self.skipped.len() > SKIPPED_MAX {
+                self.skipped.pop_first();
+            }
+            self.row.highest_counter = counter;
+        } else {
+            self.skipped.remove(&counter);
+        }
+    }
+}
+
 /// Known events, and the runs of the controllers that they come from.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    runs: HashMap<RunKey, ControllerRunRow>,
+    runs: HashMap<RunKey, Run>,
+    /// Whether there is no run but those in memory: then none is looked for in the table, and
+    /// doors do not wait while sled is rebuilt.
+    has_all_runs: bool,
+    uses: u64,
+    /// How far controllers have reported in the batch that is being built.
+    reported: Vec<(ControllerId, UtcTime)>,
     recent: HashMap<SourceEvent, ([u8; 16], Recent)>,
     by_age: VecDeque<(Moment, SourceEvent)>,
     /// Events of the batch that is being built: nobody can read them yet.
@@ -56,17 +108,29 @@ pub(super) struct Sources {
 impl Sources {
     /// Runs as they were at opening; one that cannot be read is looked up when it is needed.
     pub(super) fn load(base: &BaseTables) -> Self {
-        let parse = |row: Result<((String, String), ControllerRunRow), _>| {
-            let ((controller, boot), row) = row.ok()?;
-            let run = (
-                ControllerId::parse(&controller).ok()?,
-                BootId::parse(&boot).ok()?,
-            );
-            Some((run, row))
-        };
-        let rows = base.rows::<ControllerRuns>();
+        let mut runs = HashMap::new();
+        let mut has_all_runs = true;
+        for row in base.rows::<ControllerRuns>() {
+            let known = row.ok().and_then(|((controller, boot), row)| {
+                let run = (
+                    ControllerId::parse(&controller).ok()?,
+                    BootId::parse(&boot).ok()?,
+                );
+                Some((run, Run::of(row)))
+            });
+            match known {
+                Some((key, run)) if runs.len() < RUNS_MAX => drop(runs.insert(key, run)),
+                _ => has_all_runs = false,
+            }
+        }
+        let reported = runs
+            .iter()
+            .filter_map(|((controller, _), run)| Some((controller.clone(), run.reported()?)))
+            .collect();
         Self {
-            runs: rows.filter_map(parse).take(RUNS_MAX).collect(),
+            runs,
+            has_all_runs,
+            reported,
             ..Self::default()
         }
     }
@@ -85,7 +149,7 @@ impl Sources {
             return Ok(known(*body == source.body, *sequence));
         }
         let run = self.run(&source.event, reader)?;
-        if run.is_none_or(|run| source.event.counter > run.highest_counter) {
+        if run.is_none_or(|run| run.is_new(source.event.counter)) {
             return Ok(Known::New);
         }
         let row = reader.get::<SourceEvents>(&key(&source.event))?;
@@ -95,19 +159,15 @@ impl Sources {
     }
 
     /// The event's run, from memory or from the table; `None` if nothing of it is known.
-    fn run(
-        &mut self,
-        event: &SourceEvent,
-        reader: &Reader,
-    ) -> Result<Option<&ControllerRunRow>, ReadError> {
-        let run = (event.controller.clone(), event.boot.clone());
-        if !self.runs.contains_key(&run) {
-            let row = reader.get::<ControllerRuns>(&run_key(&run))?;
+    fn run(&mut self, event: &SourceEvent, reader: &Reader) -> Result<Option<&Run>, ReadError> {
+        let key = (event.controller.clone(), event.boot.clone());
+        if !self.has_all_runs && !self.runs.contains_key(&key) {
+            let row = reader.get::<ControllerRuns>(&run_key(&key))?;
             if let Some(row) = row {
-                self.runs.insert(run.clone(), row);
+                self.runs.insert(key.clone(), Run::of(row));
             }
         }
-        Ok(self.runs.get(&run))
+        Ok(self.runs.get(&key))
     }
 
     /// Stages that an event is known from this commit on. `decision` is 0 for a field event.
@@ -122,10 +182,20 @@ impl Sources {
         self.staged
             .insert(event.clone(), (source.body, known.sequence));
         let key = (event.controller.clone(), event.boot.clone());
+        self.uses = self.uses.saturating_add(1);
         let run = self.runs.entry(key.clone()).or_default();
-        run.highest_counter = run.highest_counter.max(event.counter);
-        run.complete_through = run.complete_through.max(known.event_at.unix());
-        batch.put::<ControllerRuns>(&run_key(&key), run);
+        run.used = self.uses;
+        run.take(event.counter);
+        if let Some(at) = known.reported {
+            run.row.complete_through = run.row.complete_through.max(at.unix());
+            self.reported.push((event.controller.clone(), at));
+        }
+        batch.put::<ControllerRuns>(&run_key(&key), &run.row);
+    }
+
+    /// How far controllers have reported since this was asked last; true once it is durable.
+    pub(super) fn take_reported(&mut self) -> Vec<(ControllerId, UtcTime)> {
+        std::mem::take(&mut self.reported)
     }
 
     /// Keeps an answer for repetition.
@@ -146,8 +216,13 @@ impl Sources {
             self.recent.remove(event);
             self.by_age.pop_front();
         }
-        if self.runs.len() > RUNS_MAX {
-            self.runs.clear();
+        while self.runs.len() > RUNS_MAX {
+            let oldest = self.runs.iter().min_by_key(|(_, run)| run.used);
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
+                break;
+            };
+            self.runs.remove(&oldest);
+            self.has_all_runs = false;
         }
     }
 }
@@ -157,7 +232,8 @@ impl Sources {
 pub(super) struct StagedEvent {
     pub(super) sequence: u64,
     pub(super) decision: u32,
-    pub(super) event_at: UtcTime,
+    /// When it happened, for an event that was handed in; `None` for an attempt decided here.
+    pub(super) reported: Option<UtcTime>,
 }
 
 /// Whether an answer may still be given again.

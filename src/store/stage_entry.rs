@@ -52,7 +52,7 @@ pub(super) fn attempt(
     let staged = StagedEvent {
         sequence,
         decision,
-        event_at: asked.event_at,
+        reported: None,
     };
     book.sources.stage(&asked.source, staged, batch);
     Ok(sequence)
@@ -83,7 +83,7 @@ pub(super) fn reported(
     let staged = StagedEvent {
         sequence,
         decision,
-        event_at: report.event_at,
+        reported: Some(report.event_at.min(book.written_at())),
     };
     book.sources.stage(&report.source, staged, batch);
     Ok(sequence)

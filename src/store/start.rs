@@ -99,7 +99,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         log_name,
         pseudonym_key,
     };
-    let book = Book::load(
+    let mut book = Book::load(
         &base,
         rules,
         Sealer::new(keyring, Arc::clone(&world)),
@@ -108,6 +108,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
     for (customer, head) in book.heads() {
         published.doorbells.ring(&customer, head);
     }
+    published.doorbells.report(book.sources.take_reported());
     let batch_bytes_max = usize::try_from(parts.segment_bytes / 8).unwrap_or(usize::MAX);
     let pen = Pen {
         writer,

@@ -102,6 +102,7 @@ fn format_1() -> Vec<u8> {
         journal_next: 5,
         directory_version: 9,
         last_removal_version: 8,
+        last_written_at: 0,
     };
     batch.put::<Meta>(&(), &meta);
     // Format 1 knew no `access_ended`.

@@ -34,6 +34,7 @@ fn places(out: &mut Listing) {
             journal_next: 70,
             directory_version: 12,
             last_removal_version: 11,
+            last_written_at: 1_800_000_002,
         },
     );
     out.row::<Site>(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pb::store::JournalKind;
 use crate::store::{AppendError, Recorded, Reported, ReportedEntry};
-use crate::types::{DoorEventKind, PersonState, PinEvidence, World as _};
+use crate::types::{DoorEventKind, PersonState, PinEvidence, UtcTime, World as _};
 
 use super::disks::{FailingDisk, Fault, SmallDisk};
 use super::log_scene::{Scene, acme, parts, point, reopened, run, source};
@@ -186,6 +186,59 @@ fn invariant_12_a_clock_set_back_keeps_the_order() {
     assert_eq!(scene.leaf_count(), leaves);
     let third = sequence(&scene.record(scene.attempt(3)).unwrap());
     assert!(third > second);
+    scene.stop();
+}
+
+#[test]
+fn a_clock_set_back_over_a_restart_is_noted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::new(folder.path());
+    let last = sequence(&scene.record(scene.attempt(1)).unwrap());
+    let scene = scene.restart();
+    scene.world.set_utc(1_500_000_000);
+    let next = sequence(&scene.record(scene.attempt(2)).unwrap());
+    let kinds: Vec<_> = (last + 1..next)
+        .map(|n| scene.feeds.journal(n).unwrap().unwrap().kind)
+        .collect();
+    assert_eq!(kinds, [JournalKind::ClockFault]);
+    scene.stop();
+}
+
+#[test]
+fn counters_that_overtake_one_another_are_each_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::new(folder.path());
+    let before = scene.leaf_count();
+    for counter in [5, 3, 9, 4, 1, 2, 8] {
+        let _ = scene.record(scene.attempt(counter)).unwrap();
+    }
+    assert_eq!(scene.leaf_count(), before + 7);
+    scene.world.pass(3_000);
+    for counter in [1, 2, 3, 4, 5, 8, 9] {
+        let again = scene.record(scene.attempt(counter)).unwrap();
+        assert!(matches!(again, Recorded::AlreadyDecided(_)), "{counter}");
+    }
+    assert_eq!(scene.leaf_count(), before + 7);
+    scene.stop();
+}
+
+#[test]
+fn a_report_of_many_months_asks_for_keys_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let scene = Scene::new(folder.path());
+    let keyring = folder.path().join("keyring");
+    let before = std::fs::metadata(&keyring).unwrap().len();
+    let reports = (0..100_u32)
+        .map(|n| ReportedEntry {
+            source: source(u64::from(n) + 1, 1),
+            access_point: point(),
+            event_at: UtcTime::EPOCH.plus_seconds(n * 40 * 86_400),
+            what: Reported::DoorEvent(DoorEventKind::DoorForced),
+        })
+        .collect();
+    run(scene.log.scribe.record_reported(reports)).unwrap();
+    let grown = std::fs::metadata(&keyring).unwrap().len() - before;
+    assert!(grown < 1_000, "{grown} bytes of new keys");
     scene.stop();
 }
 
