@@ -37,8 +37,8 @@ const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_millis(300);
 /// What a batch of one attempt weighs on disk, about.
 const FRAME: [u8; 1024] = [0x5A; 1024];
-/// Syncs that are measured.
-const SYNCS: u64 = 300;
+/// Syncs that are measured in a round.
+const SYNCS: u64 = 200;
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -94,19 +94,19 @@ fn bench() -> anyhow::Result<()> {
             settings: durable,
         },
     ];
-    let sync_us = sync_us(&house.file("syncs"))?;
-    println!("one fdatasync of 1 KiB: {sync_us} us (median of {SYNCS})");
+    let syncs = house.file("syncs");
+    println!("limit = p50 of the ceiling + one fdatasync of 1 KiB, measured in each round");
     println!("{HEADER}");
     let runtime = Runtime::new()?;
     let measure = Duration::from_secs(seconds);
     for width in WIDTHS {
-        let row = runtime.block_on(rounds(&targets, width, measure))?;
-        println!("{}", row.line(sync_us));
+        let row = runtime.block_on(rounds(&targets, width, (measure, &syncs)))?;
+        println!("{}", row.line());
     }
     Ok(())
 }
 
-const HEADER: &str = "controllers |    ceiling/s  p50 us  p99 us |      sluss/s  p50 us  p99 us | \
+const HEADER: &str = "controllers |    ceiling/s  p50 us  p99 us |      sluss/s  p50 us  p99 us | sync us | \
                       of ceiling | p50 of limit | p99 of p50";
 
 /// Medians of one width.
@@ -114,6 +114,7 @@ struct Row {
     width: usize,
     ceiling: Figures,
     durable: Figures,
+    sync_us: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -124,8 +125,8 @@ struct Figures {
 }
 
 impl Row {
-    fn line(&self, sync_us: u64) -> String {
-        let limit_us = self.ceiling.p50_us + sync_us;
+    fn line(&self) -> String {
+        let limit_us = self.ceiling.p50_us + self.sync_us;
         let mut text = format!("{:>11} |", self.width);
         for figures in [self.ceiling, self.durable] {
             let Figures {
@@ -138,7 +139,11 @@ impl Row {
         let of_ceiling = ratio(self.durable.per_second, self.ceiling.per_second);
         let of_limit = ratio(self.durable.p50_us, limit_us);
         let spread = ratio(self.durable.p99_us, self.durable.p50_us);
-        let _ = write!(text, " {of_ceiling:>10} | {of_limit:>12} | {spread:>10}");
+        let sync_us = self.sync_us;
+        let _ = write!(
+            text,
+            " {sync_us:>7} | {of_ceiling:>10} | {of_limit:>12} | {spread:>10}"
+        );
         text
     }
 }
@@ -149,9 +154,15 @@ fn ratio(a: u64, b: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-async fn rounds(targets: &[Target; 2], width: usize, measure: Duration) -> anyhow::Result<Row> {
+async fn rounds(
+    targets: &[Target; 2],
+    width: usize,
+    (measure, syncs): (Duration, &Path),
+) -> anyhow::Result<Row> {
     let [mut ceiling, mut durable] = [Vec::new(), Vec::new()];
+    let mut sync_times = Vec::new();
     for round in 0..ROUNDS {
+        sync_times.extend(sync_times_us(syncs)?);
         // Who goes first changes, so that neither always has the warmer machine.
         for turn in 0..targets.len() {
             let [first, second] = targets;
@@ -171,20 +182,23 @@ async fn rounds(targets: &[Target; 2], width: usize, measure: Duration) -> anyho
         width,
         ceiling: median(&ceiling),
         durable: median(&durable),
+        sync_us: middle(sync_times),
     })
 }
 
 fn median(rounds: &[Figures]) -> Figures {
-    let middle = |of: fn(&Figures) -> u64| {
-        let mut values: Vec<u64> = rounds.iter().map(of).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let of = |value: fn(&Figures) -> u64| middle(rounds.iter().map(value).collect());
     Figures {
-        per_second: middle(|f| f.per_second),
-        p50_us: middle(|f| f.p50_us),
-        p99_us: middle(|f| f.p99_us),
+        per_second: of(|f| f.per_second),
+        p50_us: of(|f| f.p50_us),
+        p99_us: of(|f| f.p99_us),
     }
+}
+
+/// The median; 0 of nothing.
+fn middle(mut values: Vec<u64>) -> u64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 async fn once(target: &Target, width: usize, measure: Duration) -> anyhow::Result<Figures> {
@@ -225,9 +239,9 @@ fn ticks() -> Instant {
     Instant::now()
 }
 
-/// Median time of an fdatasync after a write of one frame into space that is there already.
-fn sync_us(path: &Path) -> anyhow::Result<u64> {
-    let file = File::create_new(path)?;
+/// Times of an fdatasync after a write of one frame into space that is there already.
+fn sync_times_us(path: &Path) -> anyhow::Result<Vec<u64>> {
+    let file = File::create(path)?;
     let bytes = u64::try_from(FRAME.len())?;
     for frame in 0..SYNCS {
         file.write_all_at(&[0; FRAME.len()], frame * bytes)?;
@@ -240,11 +254,7 @@ fn sync_us(path: &Path) -> anyhow::Result<u64> {
         file.sync_data()?;
         times.push(u64::try_from(begun.elapsed().as_micros())?);
     }
-    times.sort_unstable();
-    times
-        .get(times.len() / 2)
-        .copied()
-        .context("syncs were measured")
+    Ok(times)
 }
 
 fn card(number: usize) -> anyhow::Result<Card> {
