@@ -11,21 +11,20 @@ use ring::hmac;
 
 use crate::ledger::record::{GenesisPieces, genesis};
 use crate::ledger::{KeyName, LeafKind, Origin, Pseudonym, PseudonymOf, pseudonym};
-use crate::pb::store::{FeedPlace, JournalBody, JournalKind, JournalRow, MetaRow, PinFailuresRow};
-use crate::policy::{PinFailures, Roster};
+use crate::pb::store::{FeedPlace, JournalBody, JournalKind, JournalRow, MetaRow};
+use crate::policy::Roster;
 use crate::store::doorbells::FeedHead;
 use crate::store::feed_writer::{FeedWriter, NewLeaf};
 use crate::store::format::FORMAT;
 use crate::store::keyring::{Holder, KeyId, KeyringError};
+use crate::store::pin_counts::PinCounts;
 use crate::store::rules_cell::Rules;
 use crate::store::seal::SealError;
 use crate::store::sealer::Sealer;
 use crate::store::sources::Sources;
-use crate::store::tables::{Journal, Meta, PinFailures as PinFailuresTable};
+use crate::store::tables::{Journal, Meta};
 use crate::store::{BaseTables, Batch, JournalRef, StartError};
-use crate::types::{
-    AccessPointId, CustomerId, LocalTime, PersonId, PinEvidence, Precision, SiteId, UtcTime,
-};
+use crate::types::{AccessPointId, CustomerId, LocalTime, PersonId, Precision, SiteId, UtcTime};
 
 /// Why an entry could not be staged. Nothing of it is in the batch for `Key`; `Seal` ends the log.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +55,7 @@ pub(super) struct Book {
     site: SiteId,
     log_name: KeyName,
     pseudonym_key: hmac::Key,
-    pin_failures: HashMap<PersonId, PinFailures>,
+    pub(super) pins: PinCounts,
     feeds: HashMap<CustomerId, FeedWriter>,
     sealer: Sealer,
     last_utc: UtcTime,
@@ -106,7 +105,7 @@ impl Book {
         let feeds = FeedWriter::load(base)?;
         let sources = Sources::load(base);
         let last_utc = UtcTime::from_unix(meta.last_written_at).unwrap_or(UtcTime::EPOCH);
-        let pin_failures = load_pin_failures(base)?;
+        let pins = PinCounts::load(base)?;
         let LogIdentity {
             site,
             log_name,
@@ -119,7 +118,7 @@ impl Book {
             site,
             log_name,
             pseudonym_key,
-            pin_failures,
+            pins,
             feeds,
             sealer,
             last_utc,
@@ -163,34 +162,6 @@ impl Book {
     /// What a feed calls a person or card that it may not name.
     pub(super) fn pseudonym(&self, feed: &CustomerId, of: PseudonymOf<'_>) -> Pseudonym {
         pseudonym(&self.pseudonym_key, feed, of)
-    }
-
-    /// Takes note of a PIN, so that wrong ones are remembered over a restart.
-    pub(super) fn note_pin(
-        &mut self,
-        person: Option<&PersonId>,
-        pin: PinEvidence,
-        at: UtcTime,
-        batch: &mut Batch,
-    ) {
-        let Some(person) = person else { return };
-        let key = person.as_str().to_owned();
-        let before = self.pin_failures.get(person).copied();
-        match PinFailures::after(before, pin, at) {
-            after if after == before => {}
-            Some(after) => {
-                let row = PinFailuresRow {
-                    count: after.count,
-                    last_at: after.last_at.unix(),
-                };
-                batch.put::<PinFailuresTable>(&key, &row);
-                self.pin_failures.insert(person.clone(), after);
-            }
-            None => {
-                batch.remove::<PinFailuresTable>(&key);
-                self.pin_failures.remove(person);
-            }
-        }
     }
 
     /// Stages an entry; answers its sequence number in the journal.
@@ -395,25 +366,4 @@ impl Book {
         batch.put::<Meta>(&(), &self.meta);
         heads
     }
-}
-
-/// Wrong PINs as they were stored.
-pub(super) fn load_pin_failures(
-    base: &BaseTables,
-) -> Result<HashMap<PersonId, PinFailures>, StartError> {
-    let mut found = HashMap::new();
-    for row in base.rows::<PinFailuresTable>() {
-        let (person, row) = row?;
-        let at = UtcTime::from_unix(row.last_at);
-        if let (Ok(person), Ok(last_at)) = (PersonId::parse(&person), at) {
-            found.insert(
-                person,
-                PinFailures {
-                    count: row.count,
-                    last_at,
-                },
-            );
-        }
-    }
-    Ok(found)
 }

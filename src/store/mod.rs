@@ -63,6 +63,7 @@ mod entry;
 
 mod book;
 mod feed_writer;
+mod pin_counts;
 mod sealer;
 mod sources;
 mod stage_entry;

@@ -47,7 +47,8 @@ pub(super) fn attempt(
         ..grounds(&asked.decision)
     };
     let sequence = stage_passed(book, &passed, with_source(body, &asked.source), batch)?;
-    book.note_pin(asked.decision.person(), asked.pin, asked.event_at, batch);
+    book.pins
+        .note(asked.decision.person(), asked.pin, asked.event_at, batch);
     let decision = decision_number(passed.passage.is_granted);
     let staged = StagedEvent {
         sequence,

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::ledger::KeyName;
 use crate::policy::PinFailures;
-use crate::store::book::{Book, LogIdentity, load_pin_failures};
+use crate::store::book::{Book, LogIdentity};
 use crate::store::doorbells::Doorbells;
 use crate::store::keyring::Keyring;
 use crate::store::pen::Pen;
@@ -109,6 +109,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         published.doorbells.ring(&customer, head);
     }
     published.doorbells.report(book.sources.take_reported());
+    let pin_failures = book.pins.all();
     let batch_bytes_max = usize::try_from(parts.segment_bytes / 8).unwrap_or(usize::MAX);
     let pen = Pen {
         writer,
@@ -120,7 +121,6 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         stalled: None,
         batch_bytes_max,
     };
-    let pin_failures = load_pin_failures(&base)?;
     let (scribe, thread) = Scribe::start(pen, parts.queue)?;
     Ok(Log {
         scribe,
