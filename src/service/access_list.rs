@@ -194,10 +194,10 @@ impl AccessListService for AccessLists {
         request: Request<Streaming<pb::UploadAccessListRequest>>,
     ) -> Result<Response<pb::UploadAccessListResponse>, Status> {
         let caller = caller_of(&request)?;
-        let mut messages = request.into_inner();
+        let mut messages = self.desk.intake().begin(&caller, request.into_inner())?;
         let mut incoming = Incoming::new();
         let mut customer = None;
-        while let Some(message) = messages.message().await? {
+        while let Some(message) = messages.next().await? {
             if customer.is_none() {
                 customer = Some(list_of(&self.desk.rules(), &caller, &message.parent)?);
             }

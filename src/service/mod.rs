@@ -27,6 +27,7 @@ mod watch;
 pub mod feed;
 pub mod feed_names;
 
+mod intake;
 pub mod rule_desk;
 
 pub mod access_list;

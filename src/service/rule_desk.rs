@@ -9,6 +9,7 @@ use tonic::Status;
 use tracing::error;
 
 use super::auth::Peer;
+use super::intake::Intake;
 use super::status::{FieldFault, Reason, conflict, fault, invalid, invalid_all};
 use crate::pb::store::RequestRow;
 use crate::store::directory::{BuildError, Faults, Vault};
@@ -32,6 +33,7 @@ pub struct RuleDesk {
     secrets: Arc<Secrets>,
     scribe: Scribe,
     writing: Mutex<()>,
+    intake: Intake,
 }
 
 impl fmt::Debug for RuleDesk {
@@ -71,6 +73,7 @@ impl RuleDesk {
             secrets,
             scribe,
             writing: Mutex::new(()),
+            intake: Intake::new(),
         }
     }
 
@@ -92,6 +95,11 @@ impl RuleDesk {
     /// What page tokens are made with.
     pub(in crate::service) fn token_key(&self) -> &ring::hmac::Key {
         &self.secrets.token
+    }
+
+    /// The places of uploads on their way in, whatever they are for.
+    pub(in crate::service) fn intake(&self) -> &Intake {
+        &self.intake
     }
 
     /// Both clocks.

@@ -496,3 +496,33 @@ async fn the_world_is_asked_for_the_time() {
     let version = bench.apply_list(vec![line("ann")]).await;
     assert!(version.create_time.unwrap().seconds >= before.unix());
 }
+
+/// A stream of messages that has ended.
+fn nothing<M: prost::Message + Default + 'static>() -> tonic::Streaming<M> {
+    let decoder = tonic_prost::ProstDecoder::<M>::new(tonic::codec::BufferSettings::default());
+    tonic::Streaming::new_request(decoder, tonic::body::Body::empty(), None, None)
+}
+
+#[tokio::test]
+async fn an_upload_without_a_place_is_refused_whatever_it_is_for() {
+    let bench = Bench::with_site().await;
+    let intake = bench.site.desk().intake();
+    let pending = || tokio_stream::pending::<()>();
+    for caller in [operator(), acme()] {
+        let places: Vec<_> = (0..2)
+            .map(|_| intake.begin(&caller, pending()).unwrap())
+            .collect();
+        let site = bench.site.upload_site(asked(&caller, nothing())).await;
+        assert_eq!(reason(&site.unwrap_err()), "TOO_MANY_STREAMS");
+        let list = bench.lists.upload_access_list(asked(&caller, nothing()));
+        assert_eq!(reason(&list.await.unwrap_err()), "TOO_MANY_STREAMS");
+        drop(places);
+        for _ in 0..3 {
+            let site = bench.site.upload_site(asked(&caller, nothing())).await;
+            assert!(
+                site.is_ok(),
+                "a place is given back when the upload has ended"
+            );
+        }
+    }
+}

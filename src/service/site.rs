@@ -76,9 +76,9 @@ impl SiteService for SiteFiles {
         request: Request<Streaming<pb::UploadSiteRequest>>,
     ) -> Result<Response<pb::UploadSiteResponse>, Status> {
         let caller = caller_of(&request)?;
-        let mut messages = request.into_inner();
+        let mut messages = self.desk.intake().begin(&caller, request.into_inner())?;
         let mut incoming = Incoming::new();
-        while let Some(message) = messages.message().await? {
+        while let Some(message) = messages.next().await? {
             if message.parts.len() > PER_MESSAGE_MAX {
                 return Err(invalid("parts", "at most 100 in one message"));
             }

@@ -53,6 +53,8 @@ pub enum Reason {
     CertificateMissing,
     /// The certificate is revoked.
     CertificateRevoked,
+    /// The certificate has ended.
+    CertificateExpired,
     /// Too many writes wait; nothing was written.
     QueueFull,
     /// The subscriber reads more slowly than entries come.
@@ -61,6 +63,8 @@ pub enum Reason {
     TooManyStreams,
     /// The upload is longer than allowed.
     UploadTooLarge,
+    /// The upload stood still, or took too long in all; nothing of it was kept.
+    UploadStalled,
     /// The log cannot be written; nothing was.
     StoreReadOnly,
     /// What is read is being rebuilt from the log.
@@ -86,9 +90,11 @@ impl Reason {
             Self::EpochChanged | Self::RecordErased => Code::FailedPrecondition,
             Self::IndexNotKept => Code::OutOfRange,
             Self::RecordDamaged => Code::DataLoss,
-            Self::GrantStale => Code::DeadlineExceeded,
+            Self::GrantStale | Self::UploadStalled => Code::DeadlineExceeded,
             Self::RpcNotAllowed => Code::PermissionDenied,
-            Self::CertificateMissing | Self::CertificateRevoked => Code::Unauthenticated,
+            Self::CertificateMissing | Self::CertificateRevoked | Self::CertificateExpired => {
+                Code::Unauthenticated
+            }
             Self::QueueFull
             | Self::SubscriberTooSlow
             | Self::TooManyStreams
@@ -121,10 +127,12 @@ impl Reason {
             Self::RpcNotAllowed => "RPC_NOT_ALLOWED",
             Self::CertificateMissing => "CERTIFICATE_MISSING",
             Self::CertificateRevoked => "CERTIFICATE_REVOKED",
+            Self::CertificateExpired => "CERTIFICATE_EXPIRED",
             Self::QueueFull => "QUEUE_FULL",
             Self::SubscriberTooSlow => "SUBSCRIBER_TOO_SLOW",
             Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::UploadTooLarge => "UPLOAD_TOO_LARGE",
+            Self::UploadStalled => "UPLOAD_STALLED",
             Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::StoreRebuilding => "STORE_REBUILDING",
             Self::ShuttingDown => "SHUTTING_DOWN",
@@ -152,12 +160,14 @@ impl Reason {
             Self::RpcNotAllowed => "this caller may not call this",
             Self::CertificateMissing => "the connection names no caller",
             Self::CertificateRevoked => "the certificate is revoked",
+            Self::CertificateExpired => "the certificate has ended",
             Self::QueueFull => "too many writes wait; nothing was written",
             Self::SubscriberTooSlow => {
                 "entries come faster than they are read; resume with the token"
             }
             Self::TooManyStreams => "too many streams or uploads of this caller are open",
             Self::UploadTooLarge => "the upload is too large",
+            Self::UploadStalled => "the upload stood still or took too long",
             Self::StoreReadOnly => "the log cannot be written; nothing was",
             Self::StoreRebuilding => "what is read is being rebuilt from the log",
             Self::ShuttingDown => "the server is stopping",
@@ -297,7 +307,7 @@ fn build<const N: usize>(
 mod tests {
     use super::*;
 
-    const REASONS: [Reason; 25] = [
+    const REASONS: [Reason; 27] = [
         Reason::InvalidField,
         Reason::CounterReused,
         Reason::RequestIdReused,
@@ -315,10 +325,12 @@ mod tests {
         Reason::RpcNotAllowed,
         Reason::CertificateMissing,
         Reason::CertificateRevoked,
+        Reason::CertificateExpired,
         Reason::QueueFull,
         Reason::SubscriberTooSlow,
         Reason::TooManyStreams,
         Reason::UploadTooLarge,
+        Reason::UploadStalled,
         Reason::StoreReadOnly,
         Reason::StoreRebuilding,
         Reason::ShuttingDown,
