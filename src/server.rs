@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::pki::{PkiError, PkiFolder};
 use crate::policy::{Lockouts, Roster};
 use crate::service::auth::Revocations;
-use crate::service::gate::Gate;
+use crate::service::gate::{Gate, GateParts};
 use crate::service::listener::{Io, ListenerParts, listen};
 use crate::service::tls::{ServerCertificate, TlsError, server_config};
 use crate::store::directory::Vault;
@@ -198,7 +198,12 @@ pub async fn start(
         signer: Arc::clone(&signer),
         lockouts,
     })?;
-    let gate = Gate::new(routes, Arc::clone(&revocations));
+    let gate = Gate::new(GateParts {
+        routes,
+        revocations: Arc::clone(&revocations),
+        world: Arc::clone(&foundation.world),
+        call: config.limits.call,
+    });
     let (address, incoming) = bind(config, (&pki, &certificate), &revocations, &foundation).await?;
     let serving = tokio::spawn(run(config, gate, incoming, foundation.stopping.clone()));
     let upkeep = upkeep::start(Upkeep {
@@ -319,7 +324,8 @@ async fn bind(
     foundation: &Foundation,
 ) -> Result<(SocketAddr, impl Stream<Item = std::io::Result<Io>> + use<>), ServeError> {
     let world = Arc::clone(&foundation.world);
-    let tls = server_config(&pki.authority_pem()?, Arc::clone(certificate), world)?;
+    let authority = pki.authority_pem()?;
+    let tls = server_config(&authority, Arc::clone(certificate), Arc::clone(&world))?;
     let wanted = config.machines;
     let refused = |error| ServeError::Bind {
         address: wanted,
@@ -331,6 +337,7 @@ async fn bind(
         tls,
         site: config.site.clone(),
         revocations: Arc::clone(revocations),
+        world,
         limits: config.limits.listener,
     };
     Ok((address, listen(socket, parts)))
@@ -349,8 +356,9 @@ fn run(
             // An error means that whoever could stop the server is gone: that is a stop too.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
+        // `Server::timeout` would cut uploads short, so the gate has the limit of calls. A shorter
+        // `grpc-timeout` of the caller is kept by tonic all the same.
         let served = Server::builder()
-            .timeout(limits.call)
             .max_concurrent_streams(limits.streams_per_connection)
             .http2_max_header_list_size(limits.header_bytes)
             .http2_keepalive_interval(Some(limits.keep_alive))

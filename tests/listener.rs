@@ -17,20 +17,21 @@ use rustls::{ClientConfig, RootCertStore};
 use sluss::env::System;
 use sluss::pki::{Authority, Days, Issued, PkiFolder, ServerName, Subject};
 use sluss::service::auth::Revocations;
-use sluss::service::gate::{Gate, Routes};
+use sluss::service::gate::{Gate, GateParts, Routes};
 use sluss::service::listener::{Incoming, ListenerLimits, ListenerParts, listen};
 use sluss::service::tls;
 use sluss::store::disk::RealDisk;
-use sluss::types::{Caller, CallerKind, SiteId};
+use sluss::types::{Caller, CallerKind, Now, SiteId, World};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_stream::StreamExt as _;
+use tonic::Streaming;
 use tonic::transport::server::Connected as _;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server};
-use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -62,8 +63,30 @@ impl From<Issued> for Credentials {
     }
 }
 
+/// The real world, but for a clock that a test sets forward.
+#[derive(Debug)]
+struct Clock {
+    system: System,
+    ahead_seconds: AtomicU32,
+}
+
+impl World for Clock {
+    fn now(&self) -> Now {
+        let now = self.system.now();
+        let ahead = self.ahead_seconds.load(Ordering::Relaxed);
+        Now {
+            utc: now.utc.plus_seconds(ahead),
+            ..now
+        }
+    }
+
+    fn fill_random(&self, buffer: &mut [u8]) {
+        self.system.fill_random(buffer);
+    }
+}
+
 struct Site {
-    world: Arc<System>,
+    world: Arc<Clock>,
     authority: Authority,
     authority_key: String,
     tls: Arc<rustls::ServerConfig>,
@@ -81,7 +104,10 @@ fn caller(kind: CallerKind) -> Subject {
 
 fn site() -> Site {
     let root = tempfile::tempdir().unwrap();
-    let world = Arc::new(System::start());
+    let world = Arc::new(Clock {
+        system: System::start(),
+        ahead_seconds: AtomicU32::new(0),
+    });
     let folder = PkiFolder::new(root.path(), Arc::new(RealDisk));
     let authority = folder.create(&site_id(), &*world).unwrap();
     let names = vec![ServerName::parse("localhost").unwrap()];
@@ -103,8 +129,26 @@ fn site() -> Site {
 
 impl Site {
     fn issue(&self, kind: CallerKind) -> Issued {
-        let issued = self.authority.issue(caller(kind), Days::YEAR, &*self.world);
+        self.issue_for(kind, Days::YEAR)
+    }
+
+    fn issue_for(&self, kind: CallerKind, days: Days) -> Issued {
+        let issued = self.authority.issue(caller(kind), days, &*self.world);
         issued.unwrap()
+    }
+
+    /// A client of the health service, and its stream, which has begun.
+    async fn watching(
+        &self,
+        address: SocketAddr,
+        credentials: &Credentials,
+    ) -> (HealthClient<Channel>, Streaming<HealthCheckResponse>) {
+        let channel = self.channel(address, credentials).await.unwrap();
+        let mut health = HealthClient::new(channel);
+        let opened = health.watch(HealthCheckRequest::default()).await;
+        let mut watch = opened.unwrap().into_inner();
+        watch.message().await.unwrap().unwrap();
+        (health, watch)
     }
 
     /// Signs what `issue` never would.
@@ -129,6 +173,7 @@ impl Site {
             tls: Arc::clone(&self.tls),
             site: site_id(),
             revocations: Arc::clone(&self.revocations),
+            world: self.world.clone(),
             limits,
         };
         (address, listen(socket, parts))
@@ -138,10 +183,12 @@ impl Site {
     async fn serve(&self, limits: ListenerLimits) -> SocketAddr {
         let (address, incoming) = self.listen(limits).await;
         let (_, health) = tonic_health::server::health_reporter();
-        let gate = Gate::new(
-            Routes::default().with(health),
-            Arc::clone(&self.revocations),
-        );
+        let gate = Gate::new(GateParts {
+            routes: Routes::default().with(health),
+            revocations: Arc::clone(&self.revocations),
+            world: self.world.clone(),
+            call: DEADLINE,
+        });
         tokio::spawn(Server::builder().serve_with_incoming(gate, incoming));
         address
     }
@@ -346,12 +393,9 @@ async fn invariant_10_a_revoked_certificate_ends_calls_and_streams() {
     let serial = issued.serial.clone();
     let credentials = issued.into();
     let address = site.serve(LIMITS).await;
-    let channel = site.channel(address, &credentials).await.unwrap();
-    let mut health = HealthClient::new(channel);
+    let (mut health, mut watch) = site.watching(address, &credentials).await;
     let whole_server = HealthCheckRequest::default;
     health.check(whole_server()).await.unwrap();
-    let mut watch = health.watch(whole_server()).await.unwrap().into_inner();
-    watch.message().await.unwrap().unwrap();
 
     site.revocations.replace(BTreeSet::from([serial]));
     let end = tokio::time::timeout(DEADLINE, watch.message()).await;
@@ -360,6 +404,32 @@ async fn invariant_10_a_revoked_certificate_ends_calls_and_streams() {
         health.check(whole_server()).await.is_err(),
         "the next call fails"
     );
+}
+
+#[tokio::test]
+async fn invariant_10_an_ended_certificate_ends_calls_and_streams() {
+    const DAY_SECONDS: u32 = 86_400;
+    let site = site();
+    let address = site.serve(LIMITS).await;
+    let short = site
+        .issue_for(CallerKind::Desk, Days::new(1).unwrap())
+        .into();
+    let long = site.issue_for(CallerKind::Customer, Days::YEAR).into();
+    let (mut ending, mut its_watch) = site.watching(address, &short).await;
+    let (mut going_on, mut other_watch) = site.watching(address, &long).await;
+
+    let ahead = &site.world.ahead_seconds;
+    ahead.store(DAY_SECONDS + 1, Ordering::Relaxed);
+    let end = tokio::time::timeout(DEADLINE, its_watch.message()).await;
+    assert!(matches!(end, Ok(Err(_))), "the open stream ends");
+    let whole_server = HealthCheckRequest::default;
+    assert!(
+        ending.check(whole_server()).await.is_err(),
+        "the next call fails"
+    );
+    going_on.check(whole_server()).await.unwrap();
+    let nothing_new = tokio::time::timeout(Duration::from_millis(10), other_watch.message());
+    assert!(nothing_new.await.is_err(), "the other stream goes on");
 }
 
 /// Steele and Vigna's `SplitMix64`.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
-use crate::types::{Caller, CallerKind, SiteId};
+use crate::types::{Caller, CallerKind, SiteId, UtcTime};
 
 /// Longest serial number in bytes (RFC 5280 §4.1.2.2).
 const SERIAL_BYTES_MAX: usize = 20;
@@ -24,6 +24,9 @@ pub enum CertificateRefused {
     /// Its serial number is zero, empty or longer than 20 bytes.
     #[error("the serial number must have 1 to 20 bytes")]
     Serial,
+    /// It ends before 1970 or after 9999.
+    #[error("the certificate must end between 1970 and 9999")]
+    Validity,
     /// It has no subject alternative name, several, or one that is not a URI.
     #[error("the certificate must have exactly one alternative name, a URI")]
     Names,
@@ -101,6 +104,8 @@ pub struct Identity {
     pub caller: Caller,
     /// The certificate that says so.
     pub serial: CertificateSerial,
+    /// The last second of its validity.
+    pub not_after: UtcTime,
 }
 
 /// The other end of a connection, in the extensions of every request that came over it.
@@ -110,8 +115,17 @@ pub struct Peer {
     pub caller: Caller,
     /// The certificate that says so.
     pub serial: CertificateSerial,
+    /// The last second of its validity.
+    pub not_after: UtcTime,
     /// The connection.
     pub connection: ConnectionId,
+}
+
+impl Peer {
+    /// Whether the certificate has ended. Its last second still counts (RFC 5280 §4.1.2.5).
+    pub(super) fn has_ended(&self, now: UtcTime) -> bool {
+        now > self.not_after
+    }
 }
 
 /// The URI that names a caller of a site in a certificate.
@@ -121,8 +135,9 @@ pub fn caller_uri(site: &SiteId, caller: &Caller) -> String {
 
 /// Reads who a certificate names.
 ///
-/// That it was signed by the site's authority and has not run out is the handshake's matter;
-/// that it is not revoked is [`Revocations`]'.
+/// That it was signed by the site's authority and has begun is the handshake's matter, and that
+/// it has not ended then; that it does not end later is the gate's and the connection's, and that
+/// it is not revoked is [`Revocations`]'.
 pub fn identify(der: &[u8], site: &SiteId) -> Result<Identity, CertificateRefused> {
     let (rest, certificate) =
         parse_x509_certificate(der).map_err(|_| CertificateRefused::Unreadable)?;
@@ -136,8 +151,10 @@ pub fn identify(der: &[u8], site: &SiteId) -> Result<Identity, CertificateRefuse
     let [GeneralName::URI(uri)] = names.value.general_names.as_slice() else {
         return Err(CertificateRefused::Names);
     };
+    let not_after = UtcTime::from_unix(certificate.validity().not_after.timestamp());
     Ok(Identity {
         caller: parse_uri(uri, site)?,
+        not_after: not_after.map_err(|_| CertificateRefused::Validity)?,
         serial: CertificateSerial::from_bytes(certificate.raw_serial())?,
     })
 }

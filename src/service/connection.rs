@@ -4,16 +4,18 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::auth::{Peer, Revocations};
 use super::tally::Place;
-use crate::types::Caller;
+use crate::types::{Caller, World};
 
 /// What an HTTP/2 client says first (RFC 9113 §3.4).
 pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -21,15 +23,50 @@ pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A place among all connections, and one among the caller's.
 pub(super) type Places = (OwnedSemaphorePermit, Place<Caller>);
 
+/// How often it is asked whether a certificate has ended. The clock may be set meanwhile, so that
+/// sleeping until the end would not do.
+const CLOCK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Its certificate is revoked.
+    Revoked,
+    /// Its certificate has ended.
+    Ended,
+}
+
+impl Cut {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Revoked => "certificate revoked",
+            Self::Ended => "certificate ended",
+        }
+    }
+}
+
+/// Waits until the certificate of a connection no longer counts.
+pub(super) async fn cut(peer: Peer, revocations: Arc<Revocations>, world: Arc<dyn World>) -> Cut {
+    let ended = async {
+        while !peer.has_ended(world.now().utc) {
+            sleep(CLOCK_PERIOD).await;
+        }
+    };
+    tokio::select! {
+        () = revocations.revoked(peer.serial.clone()) => Cut::Revoked,
+        () = ended => Cut::Ended,
+    }
+}
+
 /// A connection of a known caller.
 ///
-/// Reading from it fails once its certificate is revoked, which ends its streams too.
+/// Reading from it fails once its certificate no longer counts, which ends its streams too.
 pub struct Io {
     stream: TlsStream<TcpStream>,
     /// What of the first bytes has not been read again yet.
     preface: &'static [u8],
-    /// Ends when the certificate is revoked; gone once that has happened.
-    revoked: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Ends when the certificate no longer counts; gone once that has happened.
+    cut: Option<Pin<Box<dyn Future<Output = Cut> + Send>>>,
     peer: Peer,
     _places: Places,
 }
@@ -39,14 +76,13 @@ impl Io {
     pub(super) fn new(
         stream: TlsStream<TcpStream>,
         peer: Peer,
-        revocations: &Arc<Revocations>,
+        cut: impl Future<Output = Cut> + Send + 'static,
         places: Places,
     ) -> Self {
-        let revoked = Arc::clone(revocations).revoked(peer.serial.clone());
         Self {
             stream,
             preface: &PREFACE,
-            revoked: Some(Box::pin(revoked)),
+            cut: Some(Box::pin(cut)),
             peer,
             _places: places,
         }
@@ -56,22 +92,23 @@ impl Io {
         &self.peer
     }
 
-    /// Whether the certificate is revoked; if not, wakes the reader when it is.
+    /// Whether the certificate no longer counts; as long as it does, wakes the reader when that ends.
     fn poll_cut(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(revoked) = &mut self.revoked else {
+        let Some(cut) = &mut self.cut else {
             return true;
         };
-        let cut = revoked.as_mut().poll(cx).is_ready();
-        if cut {
-            self.revoked = None;
-            let Peer {
-                caller,
-                serial,
-                connection,
-            } = &self.peer;
-            tracing::warn!(%connection, %caller, %serial, "connection cut: certificate revoked");
-        }
-        cut
+        let Poll::Ready(why) = cut.as_mut().poll(cx) else {
+            return false;
+        };
+        self.cut = None;
+        let Peer {
+            caller,
+            serial,
+            connection,
+            not_after: _,
+        } = &self.peer;
+        tracing::warn!(%connection, %caller, %serial, "connection cut: {}", why.text());
+        true
     }
 }
 

@@ -26,9 +26,9 @@ use super::auth::{
     CertificateRefused, CertificateSerial, ConnectionId, Peer, Revocations, identify,
 };
 pub use super::connection::Io;
-use super::connection::PREFACE;
+use super::connection::{PREFACE, cut};
 use super::tally::{Place, Tally};
-use crate::types::{Caller, SiteId};
+use crate::types::{Caller, SiteId, World};
 
 /// Connections that have passed but that the server has not taken yet; it takes them at once.
 const PASSED_MAX: usize = 64;
@@ -106,6 +106,8 @@ pub struct ListenerParts {
     pub site: SiteId,
     /// Certificates that are not.
     pub revocations: Arc<Revocations>,
+    /// The clock by which certificates end.
+    pub world: Arc<dyn World>,
     /// What is allowed.
     pub limits: ListenerLimits,
 }
@@ -236,10 +238,16 @@ impl Border {
         let peer = Peer {
             caller,
             serial: identity.serial,
+            not_after: identity.not_after,
             connection: admission.id,
         };
         let places = (admission.connection, place);
-        Ok(Io::new(stream, peer, &self.parts.revocations, places))
+        let cut = cut(
+            peer.clone(),
+            Arc::clone(&self.parts.revocations),
+            Arc::clone(&self.parts.world),
+        );
+        Ok(Io::new(stream, peer, cut, places))
     }
 }
 

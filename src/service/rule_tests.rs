@@ -180,6 +180,7 @@ fn asked<T>(caller: &Caller, message: T) -> Request<T> {
     request.extensions_mut().insert(Peer {
         caller: caller.clone(),
         serial: CertificateSerial::from_bytes(&[1]).unwrap(),
+        not_after: UtcTime::EPOCH.plus_seconds(u32::MAX),
         connection: ConnectionId(1),
     });
     request

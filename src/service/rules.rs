@@ -99,6 +99,17 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+/// The RPCs whose answer begins when their last message has come.
+const UPLOADS: [&str; 2] = [
+    "/sluss.v1.AccessListService/UploadAccessList",
+    "/sluss.v1.SiteService/UploadSite",
+];
+
+/// Whether the RPC with this path is an upload, which takes as long as its sender.
+pub(super) fn is_upload(path: &str) -> bool {
+    UPLOADS.contains(&path)
+}
+
 /// Whether a caller may call the RPC with this path, `/{service}/{method}`.
 pub fn allowed(path: &str, caller: &Caller) -> bool {
     row(path).is_some_and(|(_, kinds)| kinds.contains(&caller.kind()))
@@ -118,7 +129,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use prost::Message as _;
-    use prost_types::FileDescriptorSet;
+    use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
     use super::*;
     use crate::pb;
@@ -126,6 +137,10 @@ mod tests {
     const ROLES: &str = include_str!("../../tests/golden/roles.txt");
 
     fn rpc_paths() -> BTreeSet<String> {
+        paths_where(|_| true)
+    }
+
+    fn paths_where(wanted: impl Fn(&MethodDescriptorProto) -> bool) -> BTreeSet<String> {
         let sets = [
             pb::API_DESCRIPTORS,
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -136,7 +151,7 @@ mod tests {
         for set in sets {
             for file in FileDescriptorSet::decode(set).unwrap().file {
                 for service in &file.service {
-                    for method in &service.method {
+                    for method in service.method.iter().filter(|m| wanted(m)) {
                         let (service, method) = (service.name(), method.name());
                         paths.insert(format!("/{}.{service}/{method}", file.package()));
                     }
@@ -193,6 +208,12 @@ mod tests {
             missing.is_empty() && stale.is_empty(),
             "rules say {missing:#?}\nthe table says {stale:#?}"
         );
+    }
+
+    #[test]
+    fn the_uploads_are_those_of_the_api() {
+        let of_api = paths_where(|m| m.client_streaming() && !m.server_streaming());
+        assert_eq!(of_api, UPLOADS.map(str::to_owned).into());
     }
 
     #[test]
