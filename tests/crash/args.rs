@@ -28,7 +28,7 @@ impl Args {
                 "--images" => args.images = number(&word, words.next())?,
                 "--kills" => args.kills = number(&word, words.next())?,
                 "--seed" => args.seed = number(&word, words.next())?,
-                "--long" => (args.images, args.kills) = (20_000, 1000),
+                "--long" => (args.images, args.kills) = (10_000, 1000),
                 "--list" => {
                     println!("crash: test");
                     return Ok(None);

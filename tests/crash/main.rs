@@ -1,21 +1,30 @@
-//! What a power cut or a kill leaves: whether everything acknowledged is still there.
+//! What a power cut leaves: whether everything acknowledged is still there.
 //!
 //! `cargo test --test crash -- [--images N] [--kills N] [--seed N] [--long]`
 //!
-//! Images are made from a recording of every write, sync and change of names, cut at random; what
-//! was not synced is dropped, torn or reordered. Two controls leave a sync out and must lose.
+//! A whole log with its keyring works on a disk that records every write, sync and change of
+//! names. Images are made of that, cut at random; what was not synced is dropped, torn or
+//! reordered. Three controls leave a sync out and must lose.
 //! Then the real server is killed under load again and again, with a control of its own.
 
 mod args;
 mod random;
 
+mod site;
+mod staged_world;
+
+mod held;
+mod inline_task;
+mod running;
 mod workload;
 
 mod recording;
 mod remains;
 mod sled_files;
 
+mod check;
 mod images;
+mod tally;
 
 mod kills;
 

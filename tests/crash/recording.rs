@@ -9,11 +9,16 @@ use std::{
 use sluss::store::disk::{Disk, DiskFile, RealDisk};
 
 use crate::{
+    held::{Clients, Held},
     random::Random,
     remains::{FileRemains, NameChange, Remains},
     sled_files::SledFiles,
-    workload::{Promise, Promises},
 };
+
+/// Name of the folder of the store.
+pub(crate) const STORE: &str = "store";
+/// Name of the folder of the keyring.
+pub(crate) const KEYS: &str = "keys";
 
 /// A sync that a control leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub(crate) enum LeftOut {
     Nothing,
     /// That of segments.
     Segments,
+    /// That of the keyring.
+    Keyring,
     /// That of sled's file.
     Sled,
 }
@@ -31,8 +38,8 @@ pub(crate) enum LeftOut {
 pub(crate) struct Cut {
     /// What the disk may still have.
     pub(crate) remains: Remains,
-    /// What was promised before.
-    pub(crate) promise: Promise,
+    /// What clients held then.
+    pub(crate) held: Held,
 }
 
 #[derive(Debug)]
@@ -43,7 +50,7 @@ struct Recorder {
     /// One cut in so many changes.
     one_in: u64,
     left_out: LeftOut,
-    promises: Promises,
+    clients: Clients,
 }
 
 /// A disk that records. What it does is done for real too, but for syncs, which cost time only.
@@ -54,12 +61,14 @@ pub(crate) struct RecordingDisk {
 }
 
 impl RecordingDisk {
-    /// Records changes in a folder. What is in it already counts as durable.
+    /// Records changes in the folders of store and keyring, which lie in this one.
+    ///
+    /// What is in them already counts as durable.
     pub(crate) fn new(
         folder: &Path,
         random: Random,
         (one_in, left_out): (u64, LeftOut),
-        promises: &Promises,
+        clients: &Clients,
     ) -> io::Result<Self> {
         let recorder = Recorder {
             remains: Remains::of_folder(folder)?,
@@ -67,7 +76,7 @@ impl RecordingDisk {
             random,
             one_in,
             left_out,
-            promises: promises.clone(),
+            clients: clients.clone(),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -75,11 +84,15 @@ impl RecordingDisk {
         })
     }
 
+    /// Cuts the power here.
+    pub(crate) fn cut_now(&self) -> io::Result<()> {
+        self.lock().cut(&self.folder)
+    }
+
     /// The cuts that were made, and one more now.
     pub(crate) fn cuts(&self) -> io::Result<Vec<Cut>> {
-        let mut recorder = self.lock();
-        recorder.cut(&self.folder)?;
-        Ok(std::mem::take(&mut recorder.cuts))
+        self.cut_now()?;
+        Ok(std::mem::take(&mut self.lock().cuts))
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorder> {
@@ -96,36 +109,51 @@ impl RecordingDisk {
         Ok(recorder)
     }
 
-    fn name(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.folder).unwrap_or(path);
-        inside.to_string_lossy().into_owned()
+    /// Folder and name of a file, or of a folder in one of the two.
+    fn name(&self, path: &Path) -> io::Result<Name> {
+        let text = |part: &Path| part.to_string_lossy().into_owned();
+        let inside = path.strip_prefix(&self.folder).map_err(io::Error::other)?;
+        let folder = inside.parent().map(text).unwrap_or_default();
+        let name = inside.file_name().map(Path::new).map(text);
+        Ok((folder, name.unwrap_or_default()))
     }
 }
 
 impl Recorder {
     fn cut(&mut self, folder: &Path) -> io::Result<()> {
         let mut remains = self.remains.clone();
-        remains.sled.at_cut = SledFiles::read(folder)?;
+        remains.sled.at_cut = SledFiles::read(&folder.join(STORE))?;
         self.cuts.push(Cut {
             remains,
-            promise: self.promises.now(),
+            held: self.clients.held(),
         });
         Ok(())
     }
 }
 
+/// The commit that the snapshot with this name begins at.
+fn snapshot_begin(name: &str) -> Option<u64> {
+    let numbers = name.strip_prefix("snapshot-")?.strip_suffix(".snap")?;
+    numbers.split('-').next()?.parse().ok()
+}
+
+/// Folder and name.
+type Name = (String, String);
+
 /// Changes of names are rarer than writes, and worth more cuts.
 const NAMES: u64 = 4;
+/// Before a sync there is most to lose.
+const SYNC: u64 = 4;
 
 impl Disk for RecordingDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut recorder = self.before(NAMES)?;
         let file = RealDisk.create(path)?;
         let node = recorder.remains.add_file(FileRemains::default());
-        let name = self.name(path);
+        let (folder, name) = self.name(path)?;
         recorder
             .remains
-            .names
+            .names(&folder)
             .change(NameChange::Link { name, node });
         Ok(Box::new(RecordingFile {
             file,
@@ -136,7 +164,8 @@ impl Disk for RecordingDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = RealDisk.open(path)?;
-        let node = self.lock().remains.names.current(&self.name(path));
+        let (folder, name) = self.name(path)?;
+        let node = self.lock().remains.names(&folder).current(&name);
         let node = node.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Ok(Box::new(RecordingFile {
             file,
@@ -152,14 +181,15 @@ impl Disk for RecordingDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut recorder = self.before(NAMES)?;
         RealDisk.rename(from, to)?;
-        let (from, to) = (self.name(from), self.name(to));
+        let ((folder, from), (into, to)) = (self.name(from)?, self.name(to)?);
+        if folder != into {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
         if from == "sled" {
             recorder.remains.sled.moved_aside(to);
         } else {
-            recorder
-                .remains
-                .names
-                .change(NameChange::Rename { from, to });
+            let names = recorder.remains.names(&folder);
+            names.change(NameChange::Rename { from, to });
         }
         Ok(())
     }
@@ -167,8 +197,12 @@ impl Disk for RecordingDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut recorder = self.before(NAMES)?;
         RealDisk.remove(path)?;
-        let name = self.name(path);
-        recorder.remains.names.change(NameChange::Unlink { name });
+        let (folder, name) = self.name(path)?;
+        if let Some(begin) = snapshot_begin(&name) {
+            recorder.clients.snapshot_removed(begin);
+        }
+        let names = recorder.remains.names(&folder);
+        names.change(NameChange::Unlink { name });
         Ok(())
     }
 
@@ -180,12 +214,11 @@ impl Disk for RecordingDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut recorder = self.before(NAMES)?;
-        if path == self.folder {
-            recorder.remains.names.sync();
-            recorder
-                .remains
-                .sled
-                .name_synced(path.join("sled").exists());
+        let inside = path.strip_prefix(&self.folder).unwrap_or(path);
+        recorder.remains.sync_names(&inside.to_string_lossy());
+        if inside == Path::new(STORE) {
+            let exists = path.join("sled").exists();
+            recorder.remains.sled.name_synced(exists);
         }
         Ok(())
     }
@@ -234,9 +267,12 @@ impl DiskFile for RecordingFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut recorder = self.disk.before(1)?;
-        let is_segment = recorder.remains.names.has_ending(self.node, ".seg");
-        let left_out = recorder.left_out == LeftOut::Segments && is_segment;
+        let mut recorder = self.disk.before(SYNC)?;
+        let left_out = match recorder.left_out {
+            LeftOut::Nothing | LeftOut::Sled => false,
+            LeftOut::Segments => recorder.remains.has_ending(self.node, ".seg"),
+            LeftOut::Keyring => recorder.remains.has_ending(self.node, "keyring"),
+        };
         if let (Some(file), false) = (recorder.remains.files.get_mut(self.node), left_out) {
             file.sync();
         }

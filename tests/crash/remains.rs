@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use crate::{random::Random, sled_files::SledRemains};
+use crate::{
+    random::Random,
+    recording::{KEYS, STORE},
+    sled_files::SledRemains,
+};
 
 /// A disk writes whole blocks of this, or tears within one.
 const BLOCK: usize = 512;
@@ -152,7 +156,7 @@ impl Names {
         self.now.get(name).copied()
     }
 
-    pub(crate) fn has_ending(&self, node: usize, ending: &str) -> bool {
+    fn has_ending(&self, node: usize, ending: &str) -> bool {
         let mut names = self.now.iter().filter(|(_, known)| **known == node);
         names.any(|(name, _)| name.ends_with(ending))
     }
@@ -179,33 +183,66 @@ fn apply(names: &mut BTreeMap<String, usize>, change: &NameChange, node: Option<
     }
 }
 
+/// Makes the empty folders of a site.
+pub(crate) fn make_folders(folder: &Path) -> io::Result<()> {
+    [STORE, KEYS]
+        .iter()
+        .try_for_each(|name| fs::create_dir(folder.join(name)))
+}
+
 /// All that may be left.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Remains {
     pub(crate) files: Vec<FileRemains>,
-    pub(crate) names: Names,
+    folders: BTreeMap<String, Names>,
     pub(crate) sled: SledRemains,
 }
 
 impl Remains {
-    /// A folder in which everything is durable.
+    /// The folders of store and keyring, in which everything is durable.
     pub(crate) fn of_folder(folder: &Path) -> io::Result<Self> {
         let mut remains = Self::default();
-        for entry in fs::read_dir(folder)? {
+        for name in [STORE, KEYS] {
+            remains.take_in(name, &folder.join(name))?;
+        }
+        remains.sled = SledRemains::of_folder(&folder.join(STORE))?;
+        Ok(remains)
+    }
+
+    fn take_in(&mut self, folder: &str, path: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(path)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type()?.is_file() && name != "lock" {
                 let synced = fs::read(entry.path())?;
-                let node = remains.add_file(FileRemains {
+                let node = self.add_file(FileRemains {
                     synced,
                     written: Vec::new(),
                 });
-                remains.names.change(NameChange::Link { name, node });
+                let names = self.names(folder);
+                names.change(NameChange::Link { name, node });
             }
         }
-        remains.names.sync();
-        remains.sled = SledRemains::of_folder(folder)?;
-        Ok(remains)
+        self.names(folder).sync();
+        Ok(())
+    }
+
+    /// The names in a folder.
+    pub(crate) fn names(&mut self, folder: &str) -> &mut Names {
+        self.folders.entry(folder.to_owned()).or_default()
+    }
+
+    /// Makes the names in a folder durable, if it is one of those that are recorded.
+    pub(crate) fn sync_names(&mut self, folder: &str) {
+        if let Some(names) = self.folders.get_mut(folder) {
+            names.sync();
+        }
+    }
+
+    /// Whether a file has a name that ends so.
+    pub(crate) fn has_ending(&self, node: usize, ending: &str) -> bool {
+        let mut folders = self.folders.values();
+        folders.any(|names| names.has_ending(node, ending))
     }
 
     pub(crate) fn add_file(&mut self, file: FileRemains) -> usize {
@@ -215,12 +252,17 @@ impl Remains {
 
     /// Writes one image of what may be found after the cut.
     pub(crate) fn write_image(&self, folder: &Path, random: &mut Random) -> io::Result<()> {
-        let fate = Fate::any(random);
-        for (name, node) in self.names.image(fate, random) {
+        make_folders(folder)?;
+        // sled writes when it likes: what it wrote must not sway the chance of all else.
+        let mut apart = Random::new(random.next());
+        for (into, names) in &self.folders {
             let fate = Fate::any(random);
-            let bytes = self.files.get(node).map(|file| file.image(fate, random));
-            fs::write(folder.join(name), bytes.unwrap_or_default())?;
+            for (name, node) in names.image(fate, random) {
+                let fate = Fate::any(random);
+                let bytes = self.files.get(node).map(|file| file.image(fate, random));
+                fs::write(folder.join(into).join(name), bytes.unwrap_or_default())?;
+            }
         }
-        self.sled.write_image(folder, random)
+        self.sled.write_image(&folder.join(STORE), &mut apart)
     }
 }

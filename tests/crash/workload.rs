@@ -1,279 +1,356 @@
-//! What is committed, and what must be there afterwards.
+//! What is asked of a site while the power may be cut: attempts, reports, acts, new rules.
 
 use std::{
-    path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        mpsc::{Sender, channel},
     },
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
-use ring::digest::{Context, SHA256};
+use anyhow::{Context as _, Result, bail, ensure};
 use sluss::{
-    pb::store::{FeedHeadRow, FeedLeafRow, JournalRow, LeafHashRow, MetaRow, SealedBlob},
+    policy::decide,
     store::{
-        Batch, Opened, StoreConfig, create,
-        disk::Disk,
-        format::FORMAT,
-        open,
-        tables::{FeedHeads, FeedLeafHashes, FeedLeaves, Journal, Meta},
+        Act, AttemptEntry, JournalKind, Published, Recorded, Reported, ReportedEntry, RuleChange,
+        Scribe, Source,
+        keyring::{Category, Holder, KeyScope, Keyring},
     },
-    types::{BootIdentity, Moment, SiteId, UtcTime},
+    types::{
+        Attempt, BootId, Caller, ControllerId, DoorEventKind, PersonId, PinEvidence, ReasonSet,
+        SourceEvent,
+    },
 };
 
-use crate::random::Random;
+use crate::{
+    held::{Clients, Sent},
+    inline_task::InlineTask,
+    random::Random,
+    recording::RecordingDisk,
+    running::Running,
+    site,
+    staged_world::StagedWorld,
+};
 
-const FEEDS: u64 = 3;
+/// Versions of the rules in one run; the first brings everything but some persons.
+const VERSIONS_MAX: u64 = 4;
 
-/// What whoever cuts the power was promised.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Promise {
-    /// The newest commit that was acknowledged, 0 before the store was made.
-    pub(crate) commit: u64,
-    /// The newest commit that a durable snapshot holds in full.
-    pub(crate) snapshot: u64,
-}
-
-/// Promises as they are made.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Promises(Arc<(AtomicU64, AtomicU64)>);
-
-impl Promises {
-    /// Begins with what was promised before.
-    pub(crate) fn new(promise: Promise) -> Self {
-        let (commit, snapshot) = (promise.commit.into(), promise.snapshot.into());
-        Self(Arc::new((commit, snapshot)))
-    }
-
-    /// What is promised now.
-    pub(crate) fn now(&self) -> Promise {
-        Promise {
-            commit: self.0.0.load(Ordering::SeqCst),
-            snapshot: self.0.1.load(Ordering::SeqCst),
-        }
-    }
-
-    fn acknowledge(&self, commit: u64) {
-        self.0.0.store(commit, Ordering::SeqCst);
-    }
-
-    fn snapshot(&self, commit: u64) {
-        self.0.1.store(commit, Ordering::SeqCst);
-    }
-}
-
-/// Commits of entries to feeds, each the same every time it is asked for.
-#[derive(Debug, Clone, Copy)]
+/// How much is asked.
+#[derive(Debug, Clone)]
 pub(crate) struct Workload {
-    /// Tells one from another.
+    /// Where chance begins.
     pub(crate) seed: u64,
+    /// The run of the controllers; counters begin anew in each.
+    pub(crate) boot: &'static str,
+    /// How often each client asks for something.
+    pub(crate) turns: u64,
 }
 
-/// A feed as it must be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Feed {
-    leaves: Vec<FeedLeafRow>,
-    hashes: Vec<Vec<u8>>,
-}
-
-impl Feed {
-    fn head(&self) -> FeedHeadRow {
-        FeedHeadRow {
-            epoch: 1,
-            size: u64::try_from(self.leaves.len()).unwrap_or(u64::MAX),
-            root: self.hashes.last().cloned().unwrap_or_default(),
-            frontier: Vec::new(),
-        }
-    }
-}
-
-/// Everything as it must be after so many commits.
-#[derive(Debug, Default)]
-struct State {
-    feeds: [Feed; 3],
-    journal: Vec<JournalRow>,
+/// What all clients share. When the last of them ends, the sender goes, which ends the wait.
+struct Shift {
+    workload: Workload,
+    scribe: Scribe,
+    published: Published,
+    keyring: Arc<Keyring>,
+    world: Arc<StagedWorld>,
+    clients: Clients,
+    disk: RecordingDisk,
+    fault: Arc<Mutex<Option<anyhow::Error>>>,
+    _working: Sender<()>,
 }
 
 impl Workload {
-    /// Sizes that let a run of some dozen commits meet everything: full segments, snapshots,
-    /// checkpoints.
-    pub(crate) fn config(folder: &Path, boot: &str) -> Result<StoreConfig> {
-        let (site, now) = (SiteId::parse("north")?, UtcTime::from_unix(1_800_000_000)?);
-        let boot = BootIdentity(boot.to_owned());
-        Ok(StoreConfig {
-            segment_bytes: 8192,
-            checkpoint_commits: 6,
-            snapshot_every_bytes: 12_000,
-            ..StoreConfig::new(folder.to_owned(), site, 1, boot, now)
-        })
-    }
-
-    /// Makes a store, which is its first commit.
-    pub(crate) fn create(config: &StoreConfig, disk: &dyn Disk, promises: &Promises) -> Result<()> {
-        let meta = MetaRow {
-            format: FORMAT,
-            site: config.site.to_string(),
-            node: config.node,
-            ..MetaRow::default()
-        };
-        let mut batch = Batch::new();
-        batch.put::<Meta>(&(), &meta);
-        create(config, disk, &batch)?;
-        promises.acknowledge(1);
-        Ok(())
-    }
-
-    /// Opens the store, checks it, and commits from there on.
+    /// Works on a site until all clients have had their turns, and ends it in order.
     pub(crate) fn run(
         self,
-        config: &StoreConfig,
-        disk: Arc<dyn Disk>,
-        promises: &Promises,
-        count: u64,
+        running: Running,
+        world: &Arc<StagedWorld>,
+        clients: &Clients,
+        disk: &RecordingDisk,
     ) -> Result<()> {
-        let mut store = open(config, disk)?;
-        let from = store.report.newest.0.saturating_sub(1);
-        promises.acknowledge(store.report.newest.0);
-        let mut state = State::default();
-        (0..from).for_each(|number| drop(self.batch(&mut state, number)));
-        let mut random = Random::part(self.seed, 77);
-        for number in from..from.saturating_add(count) {
-            let batch = self.batch(&mut state, number);
-            let sequence = store.writer.commit(batch).context("a commit failed")?;
-            promises.acknowledge(sequence.0);
-            if random.once_in(2) {
-                store.writer.apply();
-            }
-            if random.once_in(3) {
-                store
-                    .writer
-                    .housekeep(Moment::from_start(Duration::from_millis(number)));
-                promises.snapshot(store.writer.snapshot_begin().0);
-            }
-        }
-        if random.once_in(2) {
-            store.writer.close();
-        }
-        Ok(())
-    }
-
-    /// Whether the store holds at least what was acknowledged, and nothing else than is right.
-    pub(crate) fn check(self, store: &Opened, promise: Promise) -> Result<u64> {
-        let (found, acknowledged) = (store.report.newest.0, promise.commit);
-        let right = found == acknowledged || found == acknowledged.saturating_add(1);
-        ensure!(right, "{acknowledged} acknowledged, {found} found");
-        let snapshot = store
-            .report
-            .snapshot
-            .as_ref()
-            .map_or(0, |info| info.begin.0);
-        let due = promise.snapshot;
-        ensure!(
-            snapshot >= due,
-            "the snapshot of commit {due} is gone, {snapshot} found"
-        );
-        let mut state = State::default();
-        (0..found.saturating_sub(1)).for_each(|number| drop(self.batch(&mut state, number)));
-        let rows = store.reader.range::<Journal>(.., usize::MAX)?;
-        let rows: Vec<_> = (0..)
-            .zip(rows)
-            .map(|(due, (key, row))| (due == key).then_some(row))
-            .collect();
-        let due: Vec<_> = state.journal.iter().cloned().map(Some).collect();
-        ensure!(rows == due, "the journal differs");
-        for (number, feed) in (0..FEEDS).zip(&state.feeds) {
-            check_feed(store, &customer(number), feed)?;
-        }
-        Ok(found)
-    }
-
-    /// The commit with this number; the state must be that of all before it.
-    fn batch(self, state: &mut State, number: u64) -> Batch {
-        let mut random = Random::part(self.seed, number.wrapping_add(1000));
-        let mut batch = Batch::new();
-        for _ in 0..=random.below(4) {
-            let which = random.below(FEEDS);
-            let journal_index = u64::try_from(state.journal.len()).unwrap_or(u64::MAX);
-            let journal = JournalRow {
-                kind: 1,
-                recorded_at: i64::try_from(number).unwrap_or(0),
-                body: Some(sealed(&mut random)),
-            };
-            batch.put::<Journal>(&journal_index, &journal);
-            state.journal.push(journal);
-            let Some(feed) = state.feeds.get_mut(usize::try_from(which).unwrap_or(0)) else {
-                continue;
-            };
-            let leaf = FeedLeafRow {
-                kind: 2,
-                secret: Some(sealed(&mut random)),
-                journal: journal_index,
-            };
-            let customer = customer(which);
-            let index = u64::try_from(feed.leaves.len()).unwrap_or(u64::MAX);
-            let hash = running_hash(feed.hashes.last(), &leaf);
-            let hash_row = LeafHashRow { hash: hash.clone() };
-            batch.put::<FeedLeaves>(&(customer.clone(), index), &leaf);
-            batch.put::<FeedLeafHashes>(&(customer.clone(), index), &hash_row);
-            feed.leaves.push(leaf);
-            feed.hashes.push(hash);
-            batch.put::<FeedHeads>(&customer, &feed.head());
-        }
-        batch
+        let (working, ended) = channel();
+        let fault = Arc::new(Mutex::new(None));
+        let shift = Shift {
+            workload: self,
+            scribe: running.log.scribe,
+            published: running.log.published,
+            keyring: running.keyring,
+            world: Arc::clone(world),
+            clients: clients.clone(),
+            disk: disk.clone(),
+            fault: Arc::clone(&fault),
+            _working: working,
+        };
+        start(Arc::new(shift), office);
+        world.begin();
+        // Nothing is ever sent: this answers when nobody is left that could.
+        let _ = ended.recv();
+        running.log.thread.stop();
+        let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        fault.map_or(Ok(()), Err)
     }
 }
 
-fn check_feed(store: &Opened, customer: &str, feed: &Feed) -> Result<()> {
-    let name = customer.to_owned();
-    let leaves = store
-        .reader
-        .rows_of::<FeedLeaves, _>(customer, None, usize::MAX)?;
-    let dense = (0..).zip(&leaves).all(|(due, row)| row.0.1 == due);
-    let leaves: Vec<_> = leaves.into_iter().map(|row| row.1).collect();
-    ensure!(
-        dense && leaves == feed.leaves,
-        "the feed of {customer} differs"
-    );
-    let hashes = store
-        .reader
-        .rows_of::<FeedLeafHashes, _>(customer, None, usize::MAX)?;
-    let hashes: Vec<_> = hashes.into_iter().map(|row| row.1.hash).collect();
-    ensure!(hashes == feed.hashes, "the hashes of {customer} differ");
-    let head = (!feed.leaves.is_empty()).then(|| feed.head());
-    ensure!(
-        store.reader.get::<FeedHeads>(&name)? == head,
-        "the root of {customer} differs"
-    );
-    ensure!(
-        store.base.get::<FeedHeads>(&name)? == head,
-        "the base of {customer} differs"
-    );
+fn start<F: Future<Output = Result<()>> + Send + 'static>(
+    shift: Arc<Shift>,
+    client: impl FnOnce(Arc<Shift>) -> F + Send + 'static,
+) {
+    InlineTask::start(async move {
+        let fault = Arc::clone(&shift.fault);
+        if let Err(error) = client(shift).await {
+            let mut fault = fault.lock().unwrap_or_else(PoisonError::into_inner);
+            fault.get_or_insert(error);
+        }
+    });
+}
+
+/// Changes the rules and the keyring, and writes acts; the others begin when there are rules.
+async fn office(shift: Arc<Shift>) -> Result<()> {
+    let mut random = Random::part(shift.workload.seed, 200);
+    if shift.version() == 0 {
+        shift.change_rules(&mut random).await?;
+    }
+    shift.subscribe()?;
+    for which in 0..site::CONTROLLERS.len() {
+        if which == 0 || !random.once_in(3) {
+            start(Arc::clone(&shift), move |shift| gate(shift, which));
+        }
+    }
+    for _ in 0..shift.workload.turns {
+        match random.below(6) {
+            0 if shift.version() < VERSIONS_MAX => shift.change_rules(&mut random).await?,
+            1 => shift.erase(&mut random)?,
+            _ => {}
+        }
+        let act = Act {
+            kind: JournalKind::Started,
+            actor: None,
+            detail: "an act".to_owned(),
+        };
+        shift.scribe.record_act(act).await?;
+    }
+    // The site may also be cut off while nothing is being done.
+    shift.disk.cut_now()?;
     Ok(())
 }
 
-fn customer(number: u64) -> String {
-    format!("customer-{number}")
+/// A controller at its door.
+async fn gate(shift: Arc<Shift>, which: usize) -> Result<()> {
+    let part = u64::try_from(which)?.saturating_add(300);
+    let mut random = Random::part(shift.workload.seed, part);
+    let mut counter = 0_u64;
+    for _ in 0..shift.workload.turns {
+        shift.pass_time(&mut random);
+        if random.once_in(5) {
+            let count = random.below(3).saturating_add(1);
+            let reports = (0..count)
+                .map(|step| {
+                    let counter = counter.saturating_add(step).saturating_add(1);
+                    shift.report((which, counter), &mut random)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            counter = counter.saturating_add(count);
+            shift.hand_in(reports).await?;
+        } else {
+            counter = counter.saturating_add(1);
+            shift.attempt((which, counter), &mut random).await?;
+        }
+    }
+    Ok(())
 }
 
-fn sealed(random: &mut Random) -> SealedBlob {
-    let length = random.below(200).saturating_add(40);
-    let byte = |_| u8::try_from(random.below(256)).unwrap_or(0);
-    SealedBlob {
-        key_id: 1,
-        nonce: vec![7; 12],
-        ciphertext: (0..length).map(byte).collect(),
+impl Shift {
+    fn version(&self) -> u64 {
+        self.published.rules.load().roster.version()
+    }
+
+    /// Holds every head of every feed from the moment it is published.
+    fn subscribe(&self) -> Result<()> {
+        for customer in self.published.doorbells.feeds() {
+            let bell = self.published.doorbells.listen(&customer);
+            let mut bell = bell.context("a feed has no doorbell")?;
+            let clients = self.clients.clone();
+            clients.head(customer.clone(), *bell.borrow_and_update());
+            InlineTask::start(async move {
+                while bell.changed().await.is_ok() {
+                    clients.head(customer.clone(), *bell.borrow_and_update());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The monotonic clock goes on; the wall clock jumps by days now and then, and back at times.
+    fn pass_time(&self, random: &mut Random) {
+        let wall = match random.below(40) {
+            0 => -7200,
+            1..6 => 86_400,
+            _ => 1,
+        };
+        self.world
+            .pass(Duration::from_millis(random.below(700)), wall);
+    }
+
+    fn source(&self, (which, counter): (usize, u64)) -> Result<Source> {
+        let controller = site::CONTROLLERS.get(which).context("no such controller")?;
+        let event = SourceEvent {
+            controller: ControllerId::parse(controller)?,
+            boot: BootId::parse(self.workload.boot)?,
+            counter,
+        };
+        Ok(Source {
+            event,
+            body: [7; 16],
+        })
+    }
+
+    /// Presents a card until it is decided, and sometimes asks again.
+    async fn attempt(&self, event: (usize, u64), random: &mut Random) -> Result<()> {
+        let persons = site::person_count(self.version());
+        let card = site::card(random.below(persons.saturating_add(4)))?;
+        let (entry, sequence) = loop {
+            let attempt = Attempt {
+                access_point: site::point(event.0)?,
+                card: card.clone(),
+                pin: PinEvidence::NotGiven,
+            };
+            let (rules, now) = (self.published.rules.load(), self.world.time());
+            let entry = AttemptEntry {
+                source: self.source(event)?,
+                access_point: attempt.access_point.clone(),
+                card: attempt.card.clone(),
+                pin: attempt.pin,
+                decision: decide(&rules.roster, &attempt, now.utc),
+                rules_version: rules.roster.version(),
+                event_at: now.utc,
+                decided: now.moment,
+            };
+            let recorded = self.scribe.record_attempt(entry.clone()).await?;
+            if let Some(sequence) = sequence_of(&recorded) {
+                break (entry, sequence);
+            }
+        };
+        self.clients.entry(Sent::Attempt(entry.clone()), sequence);
+        if random.once_in(8) {
+            let again = sequence_of(&self.scribe.record_attempt(entry).await?);
+            ensure!(again == Some(sequence), "asking twice gave two entries");
+        }
+        Ok(())
+    }
+
+    fn report(&self, event: (usize, u64), random: &mut Random) -> Result<ReportedEntry> {
+        let what = if random.once_in(2) {
+            Reported::DoorEvent(DoorEventKind::DoorForced)
+        } else {
+            let persons = site::person_count(self.version());
+            Reported::Attempt {
+                card: site::card(random.below(persons.saturating_add(2)))?,
+                granted: random.once_in(2),
+                reasons: ReasonSet::EMPTY,
+            }
+        };
+        Ok(ReportedEntry {
+            source: self.source(event)?,
+            access_point: site::point(event.0)?,
+            event_at: self.world.time().utc,
+            what,
+        })
+    }
+
+    async fn hand_in(&self, reports: Vec<ReportedEntry>) -> Result<()> {
+        let known = self.scribe.record_reported(reports.clone()).await?;
+        ensure!(known.len() == reports.len(), "some reports have no answer");
+        for (report, known) in reports.into_iter().zip(known) {
+            ensure!(!known.already_known, "a new report was known");
+            self.clients
+                .entry(Sent::Reported(report), known.entry.sequence);
+        }
+        Ok(())
+    }
+
+    async fn change_rules(&self, random: &mut Random) -> Result<()> {
+        let base_version = self.version();
+        let version = base_version.saturating_add(1);
+        let now = self.world.time().utc;
+        // Whoever brings persons seals their names before the change is written.
+        let persons = site::person_count(base_version)..site::person_count(version);
+        let scopes = persons
+            .map(|before| Ok(contact(site::person(before.saturating_add(1))?)))
+            .collect::<Result<Vec<_>>>()?;
+        self.keyring.ensure(&scopes, &*self.world)?;
+        let change = RuleChange {
+            base_version,
+            batch: site::change(version, now)?,
+            rules: site::rules(site::parts(version)?, version)?,
+            kind: JournalKind::SiteChanged,
+            actor: Caller::Operator("op".into()),
+            detail: "more persons".to_owned(),
+            takes_away: random.once_in(2),
+            lists: Vec::new(),
+        };
+        let changed = self.scribe.change_rules(change).await?;
+        self.clients.rules(changed);
+        Ok(())
+    }
+
+    /// Erases how a person is reached; what the log says of the person stays.
+    fn erase(&self, random: &mut Random) -> Result<()> {
+        let persons = site::person_count(self.version());
+        let scope = contact(site::person(random.below(persons).saturating_add(1))?);
+        if self.keyring.tombstone(&scope).is_none() {
+            let removal = self.keyring.last_removal().saturating_add(1);
+            self.keyring.erase(std::slice::from_ref(&scope), removal)?;
+            self.clients.erased(scope);
+        }
+        Ok(())
     }
 }
 
-fn running_hash(before: Option<&Vec<u8>>, leaf: &FeedLeafRow) -> Vec<u8> {
-    let mut sum = Context::new(&SHA256);
-    sum.update(before.map_or(&[], Vec::as_slice));
-    sum.update(
-        leaf.secret
-            .as_ref()
-            .map_or(&[], |s| s.ciphertext.as_slice()),
-    );
-    sum.finish().as_ref().to_vec()
+fn contact(person: PersonId) -> KeyScope {
+    KeyScope::Person {
+        person,
+        holder: Holder::Site,
+        category: Category::Contact,
+    }
+}
+
+/// Number of a recorded attempt; `None` if it is to be decided again.
+pub(crate) fn sequence_of(recorded: &Recorded) -> Option<u64> {
+    match recorded {
+        Recorded::Grant(receipt) => Some(receipt.entry().sequence),
+        Recorded::Denial(receipt) => Some(receipt.entry().sequence),
+        Recorded::AlreadyDecided(entry) => Some(entry.sequence),
+        Recorded::DecideAgain => None,
+    }
+}
+
+/// An attempt with a card that nobody has, at the first door.
+pub(crate) fn stranger(running: &Running, world: &StagedWorld, boot: &str) -> Result<AttemptEntry> {
+    let (rules, now) = (running.log.published.rules.load(), world.time());
+    let attempt = Attempt {
+        access_point: site::point(0)?,
+        card: site::card(u64::MAX)?,
+        pin: PinEvidence::NotGiven,
+    };
+    let Some(controller) = site::CONTROLLERS.first() else {
+        bail!("there is no controller");
+    };
+    let event = SourceEvent {
+        controller: ControllerId::parse(controller)?,
+        boot: BootId::parse(boot)?,
+        counter: 1,
+    };
+    Ok(AttemptEntry {
+        source: Source {
+            event,
+            body: [1; 16],
+        },
+        access_point: attempt.access_point.clone(),
+        card: attempt.card.clone(),
+        pin: attempt.pin,
+        decision: decide(&rules.roster, &attempt, now.utc),
+        rules_version: rules.roster.version(),
+        event_at: now.utc,
+        decided: now.moment,
+    })
 }
