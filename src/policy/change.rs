@@ -3,10 +3,19 @@
 use crate::types::{
     AccessListEntry, AccessPoint, AccessPointId, Attempt, Badge, BadgeId, BadgeState, CustomerId,
     DoorId, EntryNumber, EntryRef, FactorRequirement, Membership, Person, PersonId, PersonState,
-    PinEvidence, ScheduleId, Scope, UtcTime, Validity, ValidityState,
+    PinEvidence, Precision, ScheduleId, Scope, SiteZone, UtcTime, Validity, ValidityState,
 };
 
 use super::{Resource, RosterParts};
+
+/// How sentences tell the instant at which an attempt was made.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeTold {
+    /// No finer than this.
+    pub precision: Precision,
+    /// By these clocks: an hour of theirs may begin within one of UTC.
+    pub zone: SiteZone,
+}
 
 /// One part of a change. It names ids only, never a person's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,13 +151,14 @@ impl Change {
         }
     }
 
-    /// What to do, as an English sentence with ids and without names.
-    pub fn sentence(&self) -> String {
+    /// What to do, as an English sentence with ids and without names. Where the instant of the
+    /// attempt is told coarsely, the sentence asks for the whole hour or minute it lies in.
+    pub fn sentence(&self, told: TimeTold) -> String {
         let it = self.resource().name();
         match self {
-            Self::Badge { edit, .. } => edit.sentence(&it),
-            Self::Person { edit, .. } => edit.sentence(&it),
-            Self::Entry { edit, .. } => edit.sentence(&it),
+            Self::Badge { edit, .. } => edit.sentence(&it, told),
+            Self::Person { edit, .. } => edit.sentence(&it, told),
+            Self::Entry { edit, .. } => edit.sentence(&it, told),
             Self::NewEntry {
                 person,
                 door,
@@ -233,10 +243,10 @@ impl Change {
 }
 
 impl BadgeEdit {
-    fn sentence(&self, it: &str) -> String {
+    fn sentence(&self, it: &str, told: TimeTold) -> String {
         match self {
             Self::Activate => format!("Set {it} to active."),
-            Self::MoveValidity { include } => move_sentence(it, *include),
+            Self::MoveValidity { include } => move_sentence(it, *include, told),
         }
     }
 
@@ -249,10 +259,10 @@ impl BadgeEdit {
 }
 
 impl PersonEdit {
-    fn sentence(&self, it: &str) -> String {
+    fn sentence(&self, it: &str, told: TimeTold) -> String {
         match self {
             Self::Activate => format!("Set {it} to active."),
-            Self::MoveValidity { include } => move_sentence(it, *include),
+            Self::MoveValidity { include } => move_sentence(it, *include, told),
             Self::Join { customer } => format!("Make {it} a member of {}.", customer.name()),
             Self::LetApprove { customer } => format!("Let {it} approve for {}.", customer.name()),
         }
@@ -269,10 +279,10 @@ impl PersonEdit {
 }
 
 impl EntryEdit {
-    fn sentence(&self, it: &str) -> String {
+    fn sentence(&self, it: &str, told: TimeTold) -> String {
         match self {
             Self::AddDoor { door } => format!("Add {} to {it}.", door.name()),
-            Self::MoveValidity { include } => move_sentence(it, *include),
+            Self::MoveValidity { include } => move_sentence(it, *include, told),
             Self::HoldAlways => format!("Let {it} hold at any time."),
             Self::ReplaceApprover { approver } => {
                 format!("Have {it} approved by {}.", approver.name())
@@ -290,9 +300,20 @@ impl EntryEdit {
     }
 }
 
-fn move_sentence(it: &str, include: UtcTime) -> String {
-    let include = include.rfc3339();
-    format!("Move the validity of {it} so that it includes {include}.")
+fn move_sentence(it: &str, include: UtcTime, told: TimeTold) -> String {
+    let local = told.zone.local(include);
+    let within_minute = i64::from(local.second);
+    let within_hour = i64::from(local.minute_of_day % 60)
+        .saturating_mul(60)
+        .saturating_add(within_minute);
+    let (span, past) = match told.precision {
+        Precision::Hour => ("the hour from ", within_hour),
+        Precision::Minute => ("the minute from ", within_minute),
+        Precision::Second => ("", 0),
+    };
+    let from = UtcTime::from_unix(include.unix().saturating_sub(past)).unwrap_or(UtcTime::EPOCH);
+    let from = from.rfc3339();
+    format!("Move the validity of {it} so that it includes {span}{from}.")
 }
 
 /// The same validity with the nearer end moved so far that the instant lies in it.

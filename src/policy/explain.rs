@@ -1,14 +1,15 @@
 //! Why a door stays shut, rule by rule. Not on the way of an attempt: it allocates freely.
 
 use crate::types::{
-    Attempt, BadgeState, Decision, DenialReason, Person, PersonState, UtcTime, Validity,
-    ValidityState,
+    Attempt, BadgeState, CustomerId, Decision, DenialReason, Person, PersonState, ReasonSet,
+    UtcTime, Validity, ValidityState,
 };
 
 use super::decide::Scene;
 use super::finding::{ApproverLack, FailedRule, Finding};
 use super::remedy::smallest_change;
-use super::roster::{BadgeRow, EntryRow, PersonRow, PointRow};
+use super::roster::{BadgeRow, CustomerRow, EntryRow, PersonRow, PointRow};
+use super::rows::Slot;
 use super::{Change, Resource, Roster, decide};
 
 /// A decision with every rule behind it.
@@ -17,21 +18,34 @@ pub struct Explanation {
     /// What is decided.
     pub decision: Decision,
     /// Every rule that failed, by the number of its reason; empty for a grant.
+    ///
+    /// For a reader lists are its own list only.
     pub failed: Vec<FailedRule>,
     /// The smallest change after which the attempt is granted: all parts of it are needed.
     ///
     /// Empty for a grant, and where no change of the rules helps: an unknown card, an unknown
-    /// access point, or nobody who could approve.
+    /// access point, or nobody who could approve. For a reader it is the smallest of its own
+    /// list and people, whatever is on the lists of others.
     pub changes: Vec<Change>,
 }
 
 /// Explains an attempt: decides it, says which rules failed, and what would let it pass.
 ///
 /// It asks the same functions as [`decide`], so that the two cannot differ.
-pub fn explain(roster: &Roster, attempt: &Attempt, now: UtcTime) -> Explanation {
+///
+/// `reader` is the customer who is told; `None` is told everything. A reader is told nothing of
+/// other customers' lists but whether one of them lets the person pass now, as the decision shows,
+/// and nothing of the people of others, the holder aside. The decision is not made less for a
+/// reader: a grant names its entry, whosesoever it is.
+pub fn explain(
+    roster: &Roster,
+    attempt: &Attempt,
+    now: UtcTime,
+    reader: Option<&CustomerId>,
+) -> Explanation {
     let decision = decide(roster, attempt, now);
-    let case = Case::new(roster, attempt, now);
-    let reasons = decision.reasons();
+    let case = Case::new(roster, attempt, now, reader);
+    let reasons = case.reasons_told(&decision);
     let failed = reasons.iter().flat_map(|reason| case.failed(reason));
     Explanation {
         failed: failed.collect(),
@@ -44,22 +58,80 @@ pub fn explain(roster: &Roster, attempt: &Attempt, now: UtcTime) -> Explanation 
     }
 }
 
-/// An attempt and what the roster knows of it.
+/// The customer who is told.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    id: &'a CustomerId,
+    /// `None` if the roster does not know it: then nothing is its own.
+    slot: Option<Slot<CustomerRow>>,
+}
+
+/// An attempt, what the roster knows of it, and who is told.
 pub(super) struct Case<'a> {
     pub(super) scene: Scene<'a>,
     pub(super) attempt: &'a Attempt,
     pub(super) point: Option<&'a PointRow>,
     pub(super) known: Option<(&'a BadgeRow, &'a PersonRow)>,
+    reader: Option<Reader<'a>>,
 }
 
 impl<'a> Case<'a> {
-    fn new(roster: &'a Roster, attempt: &'a Attempt, now: UtcTime) -> Self {
+    fn new(
+        roster: &'a Roster,
+        attempt: &'a Attempt,
+        now: UtcTime,
+        reader: Option<&'a CustomerId>,
+    ) -> Self {
         Self {
+            reader: reader.map(|id| Reader {
+                id,
+                slot: roster.customers.find(id),
+            }),
             scene: Scene::new(roster, now),
             attempt,
             point: roster.point(&attempt.access_point),
             known: roster.badge_and_holder(&attempt.card.key),
         }
+    }
+
+    /// Whether a customer's list may be told of.
+    pub(super) fn tells_list(&self, customer: Slot<CustomerRow>) -> bool {
+        self.reader.is_none_or(|r| r.slot == Some(customer))
+    }
+
+    /// Whether a person other than the holder may be told of.
+    pub(super) fn tells_person(&self, person: &Person) -> bool {
+        self.reader.is_none_or(|r| person.belongs_to(r.id))
+    }
+
+    /// The person's entries that may be told of.
+    pub(super) fn entries_of(&self, person: &PersonRow) -> impl Iterator<Item = &'a EntryRow> {
+        let entries = self.scene.roster.entries_of(person).iter();
+        entries.filter(|entry| self.tells_list(entry.customer))
+    }
+
+    /// The reasons of the decision; for a reader, of lists those that its own list gives.
+    fn reasons_told(&self, decision: &Decision) -> ReasonSet {
+        let reasons = decision.reasons();
+        let (Some(_), Some(point), Some((_, holder))) = (self.reader, self.point, self.known)
+        else {
+            return reasons;
+        };
+        if self.scene.look_in_lists(point, holder).is_ok() {
+            return reasons;
+        }
+        let own = self
+            .entries_of(holder)
+            .filter(|entry| point.counts(entry) && self.scene.covers(point, entry))
+            .map(|entry| self.scene.entry_reasons(entry))
+            .fold(ReasonSet::EMPTY, ReasonSet::union);
+        let own = if own.is_empty() {
+            ReasonSet::from_iter([DenialReason::NotOnAccessList])
+        } else {
+            own
+        };
+        let others = reasons.iter().filter(|reason| !is_of_lists(*reason));
+        others.collect::<ReasonSet>().union(own)
     }
 
     /// The rules that gave a reason.
@@ -146,28 +218,8 @@ impl<'a> Case<'a> {
         };
         let person = &holder.person;
         let roster = self.scene.roster;
-        let mut customers: Vec<_> = if point.owners.is_empty() {
-            person
-                .memberships
-                .iter()
-                .map(|m| m.customer.clone())
-                .collect()
-        } else {
-            let owners = point
-                .owners
-                .iter()
-                .filter_map(|slot| roster.customers.get(*slot));
-            owners.map(|row| row.customer.id.clone()).collect()
-        };
-        customers.sort();
-        customers.dedup();
-        let not_listed = Finding::NotListed {
-            person: person.id.clone(),
-            door: point.point.door.clone(),
-            area: point.point.governing_area().clone(),
-            customers,
-        };
-        let without_membership = roster.entries_of(holder).iter().filter(|entry| {
+        let not_listed = self.no_line(point, person);
+        let without_membership = self.entries_of(holder).filter(|entry| {
             !entry.holder_belongs
                 && point.list_counts(entry.customer)
                 && self.scene.covers(point, entry)
@@ -187,12 +239,46 @@ impl<'a> Case<'a> {
             .collect()
     }
 
+    /// On which lists nobody found a line: the reader's own, or all that count here.
+    fn no_line(&self, point: &PointRow, person: &Person) -> Finding {
+        let (id, door) = (person.id.clone(), point.point.door.clone());
+        let mut customers: Vec<CustomerId> = match self.reader {
+            Some(reader) if reader.slot.is_some_and(|own| point.list_counts(own)) => {
+                vec![reader.id.clone()]
+            }
+            Some(reader) => {
+                return Finding::ListNotCounted {
+                    person: id,
+                    door,
+                    customer: reader.id.clone(),
+                };
+            }
+            None if point.owners.is_empty() => {
+                let memberships = person.memberships.iter();
+                memberships.map(|m| m.customer.clone()).collect()
+            }
+            None => {
+                let customers = &self.scene.roster.customers;
+                let owners = point.owners.iter().filter_map(|slot| customers.get(*slot));
+                owners.map(|row| row.customer.id.clone()).collect()
+            }
+        };
+        customers.sort();
+        customers.dedup();
+        Finding::NotListed {
+            person: id,
+            door,
+            area: point.point.governing_area().clone(),
+            customers,
+        }
+    }
+
     fn of_entries(&self, reason: DenialReason) -> Vec<(Resource, Finding)> {
         let (Some(point), Some((_, holder))) = (self.point, self.known) else {
             return Vec::new();
         };
         let roster = self.scene.roster;
-        let entries = roster.entries_of(holder).iter().filter(|entry| {
+        let entries = self.entries_of(holder).filter(|entry| {
             point.counts(entry)
                 && self.scene.covers(point, entry)
                 && self.scene.entry_reasons(entry).contains(reason)
@@ -231,7 +317,11 @@ impl<'a> Case<'a> {
         let (Some(approver), Some(customer)) = (approver, customer) else {
             return Vec::new();
         };
-        let mut lacks = admission_lacks(&approver.person, self.scene.now);
+        let mut lacks = Vec::new();
+        // Who has gone to another customer is no longer the reader's to know of.
+        if self.tells_person(&approver.person) {
+            lacks = admission_lacks(&approver.person, self.scene.now);
+        }
         if !entry.approver_may_approve {
             lacks.push(ApproverLack::MayNotApprove(customer.customer.id.clone()));
         }
@@ -255,6 +345,18 @@ impl<'a> Case<'a> {
         let holder = self.known.map(|(_, row)| row.person.id.clone());
         holder.map_or(self.here(), Resource::Person)
     }
+}
+
+/// Whether a list gives the reason.
+fn is_of_lists(reason: DenialReason) -> bool {
+    matches!(
+        reason,
+        DenialReason::NotOnAccessList
+            | DenialReason::ListEntryNotActive
+            | DenialReason::ListEntryExpired
+            | DenialReason::ApproverNotValid
+            | DenialReason::NotPermittedAtThisTime
+    )
 }
 
 fn admission_lacks(person: &Person, now: UtcTime) -> Vec<ApproverLack> {
@@ -286,6 +388,9 @@ fn edge<T>(
 }
 
 #[cfg(test)]
+mod reader_tests;
+
+#[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::fmt::Write as _;
@@ -293,14 +398,25 @@ mod tests {
     use proptest::{prop_assert, prop_assert_eq};
 
     use super::*;
+    use crate::policy::TimeTold;
+    use crate::policy::testing::zone;
     use crate::policy::testing::{
         World, attempt, compiled, decide_slowly, each_world, entry, monday_morning, person, site,
         t, valid,
     };
     use crate::policy::{BadgeEdit, EntryEdit, PersonEdit, PinEdit, RosterParts};
-    use crate::types::{FactorRequirement, PersonId, PinEvidence, ReasonSet};
+    use crate::types::{FactorRequirement, PersonId, PinEvidence, Precision};
 
     type Edit = fn(&mut RosterParts);
+
+    const EXACT: Precision = Precision::Second;
+
+    fn exactly() -> TimeTold {
+        TimeTold {
+            precision: EXACT,
+            zone: zone(),
+        }
+    }
 
     /// p-1 at the entry of hall-a on a Monday morning, after something was changed.
     const CHANGED: &[(&str, Edit)] = &[
@@ -403,10 +519,10 @@ mod tests {
             format!("denied: {}\n", reasons.join(", "))
         };
         for rule in &explanation.failed {
-            writeln!(text, "failed: {}", rule.sentence()).unwrap();
+            writeln!(text, "failed: {}", rule.sentence(EXACT)).unwrap();
         }
         for change in &explanation.changes {
-            writeln!(text, "change: {}", change.sentence()).unwrap();
+            writeln!(text, "change: {}", change.sentence(exactly())).unwrap();
         }
         text
     }
@@ -416,7 +532,7 @@ mod tests {
         let golden = include_str!("../../tests/golden/why.txt");
         let mut text = String::new();
         for (title, parts, attempt, now) in situations() {
-            let explanation = explain(&compiled(&parts), &attempt, now);
+            let explanation = explain(&compiled(&parts), &attempt, now, None);
             writeln!(text, "== {title}\n{}", told(&explanation)).unwrap();
         }
         assert_eq!(text.trim_end(), golden.trim_end());
@@ -446,8 +562,8 @@ mod tests {
         let parts_most = Cell::new(0);
         each_world(2_000, |world| {
             let roster = compiled(&world.parts);
-            let explanation = explain(&roster, &world.attempt, world.now);
-            let case = Case::new(&roster, &world.attempt, world.now);
+            let explanation = explain(&roster, &world.attempt, world.now, None);
+            let case = Case::new(&roster, &world.attempt, world.now, None);
             let helpless = case.known.is_none() || case.point.is_none();
             let changes: Vec<&Change> = explanation.changes.iter().collect();
             if explanation.decision.is_grant() || helpless {
@@ -469,7 +585,7 @@ mod tests {
     #[test]
     fn failed_rules_give_exactly_the_reasons_of_the_decision() {
         each_world(2_000, |world| {
-            let explanation = explain(&compiled(&world.parts), &world.attempt, world.now);
+            let explanation = explain(&compiled(&world.parts), &world.attempt, world.now, None);
             let told = explanation
                 .failed
                 .iter()
@@ -555,7 +671,7 @@ mod tests {
     #[test]
     fn no_smaller_change_would_do() {
         each_world(200, |world| {
-            let explanation = explain(&compiled(&world.parts), &world.attempt, world.now);
+            let explanation = explain(&compiled(&world.parts), &world.attempt, world.now, None);
             let holder = explanation.decision.person().cloned();
             let (Some(holder), parts) = (holder, explanation.changes.len()) else {
                 return Ok(());
@@ -584,7 +700,12 @@ mod tests {
     fn on_a_tie_an_existing_entry_is_changed() {
         let mut parts = site();
         parts.entries.remove(&entry("acme", 1));
-        let explanation = explain(&compiled(&parts), &attempt(1, "a-in"), monday_morning());
+        let explanation = explain(
+            &compiled(&parts),
+            &attempt(1, "a-in"),
+            monday_morning(),
+            None,
+        );
         assert_eq!(explanation.changes.len(), 1);
         assert_eq!(
             explanation.changes[0].resource(),
@@ -596,7 +717,12 @@ mod tests {
         for number in [1, 2] {
             parts.entry_mut("acme", number).validity = valid("-", "2026-11-01T00:00:00Z");
         }
-        let explanation = explain(&compiled(&parts), &attempt(1, "a-in"), monday_morning());
+        let explanation = explain(
+            &compiled(&parts),
+            &attempt(1, "a-in"),
+            monday_morning(),
+            None,
+        );
         let changed: Vec<_> = explanation.changes.iter().map(Change::resource).collect();
         let entry = Resource::Entry(entry("acme", 1));
         assert_eq!(changed, [Resource::Person(person("p-1")), entry]);
@@ -606,10 +732,17 @@ mod tests {
     fn nobody_is_suggested_as_approver_of_the_own_entry() {
         let mut parts = site();
         // p-2 may approve for acme, and is the only one; p-2 asks.
-        let explanation = explain(&compiled(&parts), &attempt(2, "a-in"), monday_morning());
+        let explanation = explain(
+            &compiled(&parts),
+            &attempt(2, "a-in"),
+            monday_morning(),
+            None,
+        );
         for change in &explanation.changes {
             assert!(
-                !change.sentence().contains("approved by persons/p-2"),
+                !change
+                    .sentence(exactly())
+                    .contains("approved by persons/p-2"),
                 "{change:?}"
             );
         }
@@ -621,7 +754,12 @@ mod tests {
             .retain(|_, badge| badge.person == person("p-2"));
         parts.entries.clear();
         parts.pins.clear();
-        let explanation = explain(&compiled(&parts), &attempt(2, "a-in"), monday_morning());
+        let explanation = explain(
+            &compiled(&parts),
+            &attempt(2, "a-in"),
+            monday_morning(),
+            None,
+        );
         assert_eq!(explanation.changes, []);
     }
 }

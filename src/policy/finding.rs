@@ -2,7 +2,7 @@
 
 use crate::types::{
     AreaId, BadgeState, CardFormat, CustomerId, DenialReason, DoorId, LocalTime, PersonId,
-    ScheduleId, SiteZone, UtcTime,
+    Precision, ScheduleId, SiteZone, UtcTime,
 };
 
 use super::Resource;
@@ -46,8 +46,18 @@ pub enum Finding {
         door: DoorId,
         /// The governing area.
         area: AreaId,
-        /// Whose lists count here; empty if the person belongs to no customer.
+        /// Whose lists count here, of those that the reader may know of; empty if the person
+        /// belongs to no customer.
         customers: Vec<CustomerId>,
+    },
+    /// The reader's own list does not count at the door, and no list that does has a line.
+    ListNotCounted {
+        /// Who.
+        person: PersonId,
+        /// The door.
+        door: DoorId,
+        /// The reader.
+        customer: CustomerId,
     },
     /// There is a line, but its person does not belong to the customer.
     NotMember {
@@ -98,8 +108,9 @@ pub enum ApproverLack {
 }
 
 impl FailedRule {
-    /// What was found, as an English sentence with ids and without names.
-    pub fn sentence(&self) -> String {
+    /// What was found, as an English sentence with ids and without names. It tells the instant
+    /// of the attempt no finer than `precision`.
+    pub fn sentence(&self, precision: Precision) -> String {
         let it = self.resource.name();
         match &self.finding {
             Finding::NoBadge { format, bit_length } => format!(
@@ -118,6 +129,16 @@ impl FailedRule {
                 area,
                 customers,
             } => not_listed(person, door, area, customers),
+            Finding::ListNotCounted {
+                person,
+                door,
+                customer,
+            } => format!(
+                "The list of {} does not count at {}, and {} is on no list that does.",
+                customer.name(),
+                door.name(),
+                person.name()
+            ),
             Finding::NotMember { person, customer } => format!(
                 "{it} does not count: {} is no member of {}.",
                 person.name(),
@@ -128,10 +149,10 @@ impl FailedRule {
                 local,
                 zone,
             } => format!(
-                "{it} holds at {} only, not on {} at {} in {}.",
+                "{it} holds at {} only, not on {} {} in {}.",
                 schedule.name(),
                 local.date.format("%A %Y-%m-%d"),
-                clock(local.minute_of_day),
+                clock(local.minute_of_day, precision),
                 zone.name()
             ),
             Finding::Approver { approver, lack } => format!(
@@ -184,7 +205,11 @@ fn not_listed(person: &PersonId, door: &DoorId, area: &AreaId, customers: &[Cust
     format!("{person} is not on the list of {lists} for {area} or {door}.")
 }
 
-/// Minutes of a day as `HH:MM`.
-fn clock(minute_of_day: u32) -> String {
-    format!("{:02}:{:02}", minute_of_day / 60, minute_of_day % 60)
+/// A minute of the day as `at HH:MM`, or the hour that it lies in.
+fn clock(minute_of_day: u32, precision: Precision) -> String {
+    let hour = minute_of_day / 60;
+    match precision {
+        Precision::Hour => format!("in the hour from {hour:02}:00"),
+        Precision::Minute | Precision::Second => format!("at {hour:02}:{:02}", minute_of_day % 60),
+    }
 }

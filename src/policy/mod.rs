@@ -33,7 +33,7 @@ mod remedy;
 mod testing;
 
 pub use attempt_for::{WhatIf, attempt_for};
-pub use change::{BadgeEdit, Change, EntryEdit, PersonEdit, PinEdit};
+pub use change::{BadgeEdit, Change, EntryEdit, PersonEdit, PinEdit, TimeTold};
 pub use decide::decide;
 pub use explain::{Explanation, explain};
 pub use fault::{CompileError, Fault};

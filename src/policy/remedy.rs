@@ -5,7 +5,8 @@
 //! one that takes the fewest parts is chosen, and on a tie an existing entry rather than a new
 //! one. Whatever is chosen, no smaller choice would do, so no part can be left out.
 //!
-//! Nobody is ever suggested as approver of an entry of their own.
+//! Nobody is ever suggested as approver of an entry of their own. A customer who reads it is told
+//! of its own list and its own people only, and what is on other lists makes no difference to it.
 
 use crate::types::{
     BadgeState, CustomerId, FactorRequirement, Person, PersonId, PersonState, PinEvidence, UtcTime,
@@ -133,7 +134,7 @@ impl Search<'_> {
     /// The entry that takes the fewest parts to mend; of equals one that covers the access point.
     fn mended_entry(&self) -> Option<Vec<Change>> {
         let scene = &self.case.scene;
-        let entries = scene.roster.entries_of(self.holder).iter();
+        let entries = self.case.entries_of(self.holder);
         let counting = entries.filter(|entry| self.point.list_counts(entry.customer));
         let mended = counting.filter_map(|entry| {
             let covers = scene.covers(self.point, entry);
@@ -195,7 +196,8 @@ impl Search<'_> {
             [replace].into_iter().chain(enabled).collect::<Vec<_>>()
         });
         let own = entry.approver == self.holder_slot && !entry.approver_may_approve;
-        let mended = (!own).then_some(mended);
+        let may_mend = !own && self.case.tells_person(approver);
+        let mended = may_mend.then_some(mended);
         // To replace an approver opens no door to anybody else, so it goes first on a tie.
         replaced.into_iter().chain(mended).min_by_key(Vec::len)
     }
@@ -206,7 +208,7 @@ impl Search<'_> {
         let customers = &self.case.scene.roster.customers;
         let counting = customers
             .slots()
-            .filter(|slot| self.point.list_counts(*slot));
+            .filter(|slot| self.point.list_counts(*slot) && self.case.tells_list(*slot));
         for customer in counting.filter_map(|slot| customers.get(slot)) {
             let Some(parts) = self.new_entry_of(customer) else {
                 continue;
@@ -256,6 +258,9 @@ impl Search<'_> {
                 break;
             }
             let person = &roster.persons.get(slot)?.person;
+            if !self.case.tells_person(person) {
+                continue;
+            }
             let mut parts = for_person(person, now);
             if !person.may_approve_for(id) {
                 parts.push(let_approve(person, id));

@@ -1,4 +1,7 @@
 //! `ExplainService`: why a door stays shut, and what would open it. Reads only.
+//!
+//! A customer is told of its own people, its own list and the doors that it sees. What is not its
+//! own answers as what does not exist does.
 
 use std::sync::Arc;
 
@@ -9,16 +12,17 @@ use crate::pb::v1::explain_service_server::ExplainService;
 use crate::pb::v1::{
     self, ExplainEntryRequest, ExplainEntryResponse, SuggestedChange, WhatIfRequest, WhatIfResponse,
 };
-use crate::policy::{self, Resource, WhatIf, attempt_for, explain};
+use crate::policy::{self, TimeTold, WhatIf, attempt_for, explain};
 use crate::service::caller::caller;
 use crate::service::convert::timestamp_message;
 use crate::service::feed::status_of;
 use crate::service::read_door;
 use crate::service::status::{Reason, fault, invalid, not_found};
+use crate::store::lists::doors_of;
 use crate::store::{Feeds, JournalRef, Rules, RulesCell};
 use crate::types::{
     AccessPointId, Attempt, BadgeNumber, Caller, CardFormat, CardKey, CustomerId, Decision, DoorId,
-    PersonId, PinEvidence, PresentedCard, UtcTime, World,
+    PersonId, PinEvidence, Precision, PresentedCard, UtcTime, World,
 };
 
 /// What the explain service works with.
@@ -63,12 +67,44 @@ impl Reader {
         }
     }
 
-    /// Whether a resource is nobody else's list.
-    fn may_see(&self, resource: &Resource) -> bool {
-        match (self, resource) {
-            (Self::Customer(own), Resource::Entry(entry)) => entry.customer == *own,
-            (Self::Customer(own), Resource::AccessList(list)) => list == own,
-            (Self::Customer(_) | Self::Operator, _) => true,
+    /// Whether the rules of an access point may be told: to an operator, and where the customer
+    /// sees the door.
+    fn may_read_at(&self, access_point: &AccessPointId, rules: &Rules) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Customer(customer) => rules
+                .parts
+                .access_points
+                .get(access_point)
+                .is_some_and(|point| doors_of(&rules.parts, customer).contains(&point.door)),
+        }
+    }
+
+    /// The customer who reads; `None` for an operator, who is told everything.
+    fn customer(&self) -> Option<&CustomerId> {
+        match self {
+            Self::Operator => None,
+            Self::Customer(customer) => Some(customer),
+        }
+    }
+
+    /// How finely the instant of an entry may be told: to a customer as its contract says.
+    fn precision(&self, rules: &Rules) -> Precision {
+        match self {
+            Self::Operator => Precision::Second,
+            Self::Customer(customer) => rules
+                .roster
+                .customer(customer)
+                .map_or(Precision::Hour, |contract| contract.precision),
+        }
+    }
+
+    /// That something asked for is not there. A customer does not learn what it was, for it may be
+    /// somebody else's; an operator does.
+    fn absent(&self, resource: &'static str) -> Status {
+        match self {
+            Self::Operator => not_found(resource),
+            Self::Customer(_) => not_found("person with a badge, or access point"),
         }
     }
 }
@@ -123,13 +159,7 @@ impl ExplainService for ExplainApi {
         let body = self.entry(&reader, &name)?;
         let rules = self.0.rules.load();
         let at = UtcTime::from_unix(body.event_at).unwrap_or(UtcTime::EPOCH);
-        let may_read = match PersonId::parse(&body.person) {
-            Ok(person) => reader.may_read(&person, &rules),
-            // Of an unknown card there is nothing that is anybody else's.
-            Err(_) => true,
-        };
-        let attempt = attempt_of(&body).filter(|_| may_read);
-        let today = attempt.map(|attempt| told(&reader, &rules, &attempt, at));
+        let today = today(&reader, &rules, &body, at);
         let event_time = matches!(reader, Reader::Operator).then(|| timestamp_message(at));
         Ok(Response::new(recorded(body, event_time, today)))
     }
@@ -141,43 +171,127 @@ impl ExplainService for ExplainApi {
     ) -> Result<Response<WhatIfResponse>, Status> {
         let reader = Reader::of(&request)?;
         let request = request.into_inner();
-        let rules = self.0.rules.load();
-        let person = person_meant(&request, &rules)?;
-        let absent = || not_found("person with a badge, or access point");
-        if !reader.may_read(&person, &rules) {
-            return Err(absent());
-        }
-        let access_point = access_point(&request.access_point, &rules)?;
         let at = match &request.at_time {
             Some(time) => read_door::time(Some(time), "at_time")?,
             None => self.0.world.now().utc,
         };
+        let asked = Asked::read(&request)?;
+        let explanation = Some(asked.answer(&reader, &self.0.rules.load(), at)?);
+        Ok(Response::new(WhatIfResponse { explanation }))
+    }
+}
+
+/// Who would come where, as asked: read without a look at the rules, so that what is wrong with a
+/// request does not depend on whom or what it names.
+#[derive(Debug)]
+struct Asked {
+    who: Who,
+    place: Place,
+    pin: PinEvidence,
+}
+
+#[derive(Debug)]
+enum Who {
+    Person(PersonId),
+    /// The holder of a badge with this printed number.
+    Number(BadgeNumber),
+}
+
+#[derive(Debug)]
+enum Place {
+    AccessPoint(AccessPointId),
+    /// The entry side of a door.
+    Door(DoorId),
+}
+
+impl Asked {
+    fn read(request: &WhatIfRequest) -> Result<Self, Status> {
+        let who = if request.person.is_empty() {
+            BadgeNumber::parse(&request.badge_number)
+                .map(Who::Number)
+                .map_err(|_| invalid("person", "give `person` or `badge_number`"))?
+        } else {
+            PersonId::from_name(&request.person)
+                .map(Who::Person)
+                .map_err(|error| invalid("person", error.to_string()))?
+        };
+        let door = DoorId::from_name(&request.access_point).map(Place::Door);
+        let place = door
+            .or_else(|_| AccessPointId::from_name(&request.access_point).map(Place::AccessPoint))
+            .map_err(|_| invalid("access_point", "must be `accessPoints/ID` or `doors/ID`"))?;
         let pin = if request.with_pin {
             PinEvidence::Verified
         } else {
             PinEvidence::NotGiven
         };
+        Ok(Self { who, place, pin })
+    }
+
+    /// What would be decided then. To a customer, everything that is not there or not its own is
+    /// the same failure.
+    fn answer(
+        &self,
+        reader: &Reader,
+        rules: &Rules,
+        at: UtcTime,
+    ) -> Result<v1::Explanation, Status> {
+        let person = self.person(reader, rules);
+        let person = person.ok_or_else(|| reader.absent("person"))?;
+        let access_point = self.access_point(rules);
+        let access_point = access_point
+            .filter(|point| reader.may_read_at(point, rules))
+            .ok_or_else(|| reader.absent("door"))?;
         let what_if = WhatIf {
             person: &person,
             access_point: &access_point,
-            pin,
+            pin: self.pin,
         };
-        let attempt = attempt_for(&rules.roster, what_if, at).ok_or_else(absent)?;
-        let explanation = Some(told(&reader, &rules, &attempt, at));
-        Ok(Response::new(WhatIfResponse { explanation }))
+        let attempt = attempt_for(&rules.roster, what_if, at)
+            .ok_or_else(|| reader.absent("person with a badge, or access point"))?;
+        // The instant is the caller's own, so it is told as it was asked.
+        Ok(told(reader, rules, &attempt, at, Precision::Second))
+    }
+
+    /// The person that is meant, if the reader may know of it. Numbers are looked up among the
+    /// reader's own people.
+    fn person(&self, reader: &Reader, rules: &Rules) -> Option<PersonId> {
+        let may_read = |person: &&PersonId| reader.may_read(person, rules);
+        match &self.who {
+            Who::Person(person) => Some(person).filter(may_read).cloned(),
+            Who::Number(number) => {
+                let badges = rules.parts.badges.values();
+                let holders = badges.filter(|b| b.number.as_ref() == Some(number));
+                holders.map(|b| &b.person).find(may_read).cloned()
+            }
+        }
+    }
+
+    fn access_point(&self, rules: &Rules) -> Option<AccessPointId> {
+        match &self.place {
+            Place::AccessPoint(id) => Some(id.clone()),
+            Place::Door(door) => rules.roster.entry_side(door).map(|point| point.id.clone()),
+        }
     }
 }
 
-/// An access point by its own name, or by its door's for the entry side.
-fn access_point(name: &str, rules: &Rules) -> Result<AccessPointId, Status> {
-    if let Ok(door) = DoorId::from_name(name) {
-        let side = rules.roster.entry_side(&door);
-        return side
-            .map(|point| point.id.clone())
-            .ok_or_else(|| not_found("door"));
-    }
-    AccessPointId::from_name(name)
-        .map_err(|_| invalid("access_point", "must be `accessPoints/ID` or `doors/ID`"))
+/// What today's rules say of an entry; `None` where that is not the reader's to know.
+///
+/// The card may have gone to somebody else since, and the door to another customer: then the
+/// rules are no longer about what the reader was told of.
+fn today(
+    reader: &Reader,
+    rules: &Rules,
+    body: &JournalBody,
+    at: UtcTime,
+) -> Option<v1::Explanation> {
+    let attempt = attempt_of(body)?;
+    // Of an unknown card there was nothing that was anybody else's.
+    let then = PersonId::parse(&body.person).ok();
+    let now = rules.roster.badge_by_card(&attempt.card.key);
+    let holders = then.iter().chain(now.map(|badge| &badge.person));
+    let may_read = holders.into_iter().all(|p| reader.may_read(p, rules))
+        && reader.may_read_at(&attempt.access_point, rules);
+    may_read.then(|| told(reader, rules, &attempt, at, reader.precision(rules)))
 }
 
 /// The attempt that an entry tells of.
@@ -218,33 +332,33 @@ fn recorded(
     }
 }
 
-/// Explains an attempt to a reader. Of other customers' lists nothing is told; where the smallest
-/// change would touch one, no change is told.
-fn told(reader: &Reader, rules: &Rules, attempt: &Attempt, at: UtcTime) -> v1::Explanation {
+/// Explains an attempt to a reader. The instant decides as it is, and is told no finer than
+/// `precision`. A grant by another customer's list does not name its entry.
+fn told(
+    reader: &Reader,
+    rules: &Rules,
+    attempt: &Attempt,
+    at: UtcTime,
+    precision: Precision,
+) -> v1::Explanation {
     let policy::Explanation {
         decision,
         failed,
         changes,
-    } = explain(&rules.roster, attempt, at);
-    let failed_rules = failed
-        .iter()
-        .filter(|rule| reader.may_see(&rule.resource))
-        .map(|rule| v1::FailedRule {
-            reason: i32::from(rule.reason.number()),
-            resource: rule.resource.name(),
-            detail: rule.sentence(),
-        })
-        .collect();
-    let all_seen = changes
-        .iter()
-        .all(|change| reader.may_see(&change.resource()));
-    let changes = changes
-        .iter()
-        .filter(|_| all_seen)
-        .map(|change| SuggestedChange {
-            resource: change.resource().name(),
-            action: change.sentence(),
-        });
+    } = explain(&rules.roster, attempt, at, reader.customer());
+    let time = TimeTold {
+        precision,
+        zone: rules.roster.zone(),
+    };
+    let failed_rules = failed.iter().map(|rule| v1::FailedRule {
+        reason: i32::from(rule.reason.number()),
+        resource: rule.resource.name(),
+        detail: rule.sentence(precision),
+    });
+    let changes = changes.iter().map(|change| SuggestedChange {
+        resource: change.resource().name(),
+        action: change.sentence(time),
+    });
     v1::Explanation {
         decision: if decision.is_grant() {
             v1::Decision::Grant
@@ -252,10 +366,14 @@ fn told(reader: &Reader, rules: &Rules, attempt: &Attempt, at: UtcTime) -> v1::E
             v1::Decision::Denial
         }
         .into(),
-        failed_rules,
+        failed_rules: failed_rules.collect(),
         changes: changes.collect(),
         list_entry: match decision {
-            Decision::Grant(grant) if reader.may_see(&Resource::Entry(grant.entry.clone())) => {
+            Decision::Grant(grant)
+                if reader
+                    .customer()
+                    .is_none_or(|own| grant.entry.customer == *own) =>
+            {
                 grant.entry.name()
             }
             Decision::Grant(_) | Decision::Denial(_) => String::new(),
@@ -263,20 +381,5 @@ fn told(reader: &Reader, rules: &Rules, attempt: &Attempt, at: UtcTime) -> v1::E
     }
 }
 
-/// The person that is meant: by id, or by the number on one of its badges.
-fn person_meant(request: &WhatIfRequest, rules: &Rules) -> Result<PersonId, Status> {
-    if !request.person.is_empty() {
-        return PersonId::from_name(&request.person)
-            .map_err(|error| invalid("person", error.to_string()));
-    }
-    let number = BadgeNumber::parse(&request.badge_number)
-        .map_err(|_| invalid("person", "give `person` or `badge_number`"))?;
-    let badge = rules
-        .parts
-        .badges
-        .values()
-        .find(|b| b.number.as_ref() == Some(&number));
-    badge
-        .map(|b| b.person.clone())
-        .ok_or_else(|| not_found("person"))
-}
+#[cfg(test)]
+mod tests;
