@@ -17,6 +17,8 @@ pub struct Limits {
     pub streams_per_connection: u32,
     /// Feeds that one caller may watch at once. 1..=1024.
     pub watches_per_peer: u32,
+    /// How long a subscriber may leave its messages waiting before its stream ends. 1..=600 s.
+    pub slow_subscriber: Duration,
     /// Longest message in bytes. 4 KiB..=1 MiB.
     pub message_bytes: u32,
     /// Longest list of headers in bytes. 4 KiB..=64 KiB.
@@ -51,6 +53,12 @@ impl Limits {
                 &raw.watches_per_peer,
                 16,
                 1..=1_024,
+            )?,
+            slow_subscriber: seconds(
+                "limits.slow_subscriber_s",
+                &raw.slow_subscriber_s,
+                10,
+                1..=600,
             )?,
             message_bytes: number(
                 "limits.message_bytes",

@@ -54,6 +54,7 @@ pub(super) struct Limits {
     pub(super) first_bytes_ms: Option<Number>,
     pub(super) streams_per_connection: Option<Number>,
     pub(super) watches_per_peer: Option<Number>,
+    pub(super) slow_subscriber_s: Option<Number>,
     pub(super) message_bytes: Option<Number>,
     pub(super) header_bytes: Option<Number>,
     pub(super) call_ms: Option<Number>,

@@ -83,6 +83,7 @@ impl Joined<'_> {
             world: Arc::clone(&self.foundation.world),
             stopping: self.foundation.stopping.clone(),
             watches_per_peer: self.limits.watches_per_peer,
+            slow_max: self.limits.slow_subscriber,
         })
     }
 

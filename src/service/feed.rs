@@ -1,6 +1,7 @@
 //! `FeedService`: a customer reads its own feed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use tonic::{Request, Response, Status};
@@ -51,6 +52,8 @@ pub struct FeedParts {
     pub stopping: tokio::sync::watch::Receiver<bool>,
     /// Streams that one customer may have open at once.
     pub watches_per_peer: u32,
+    /// How long a subscriber may leave its messages waiting.
+    pub slow_max: Duration,
 }
 
 /// Serves feeds.
@@ -165,6 +168,11 @@ impl FeedReader {
     /// Turns true when the server stops.
     pub(super) fn stopping(&self) -> tokio::sync::watch::Receiver<bool> {
         self.parts.stopping.clone()
+    }
+
+    /// How long a subscriber may leave its messages waiting.
+    pub(super) fn slow_max(&self) -> Duration {
+        self.parts.slow_max
     }
 
     fn start(&self, start: Option<Start>, head: FeedHead) -> Result<Position, Status> {

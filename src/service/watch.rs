@@ -25,8 +25,6 @@ use crate::types::CustomerId;
 const BUFFER_MESSAGES: usize = 256;
 /// Leaves read from the store at once.
 const CHUNK_LEAVES: usize = 256;
-/// How long a subscriber may leave its messages waiting.
-const SLOW_MAX: Duration = Duration::from_secs(10);
 /// How often an idle stream is sent a checkpoint.
 const IDLE_BEAT: Duration = Duration::from_secs(30);
 /// How often a stream looks for a checkpoint that is due.
@@ -174,7 +172,7 @@ impl Subscriber {
     /// Sends a message that leaves the subscriber at a position. One that cannot be sent in time
     /// ends the stream with a token from before it.
     async fn send(&mut self, message: Message, after: Position) -> Result<(), Status> {
-        match tokio::time::timeout(SLOW_MAX, self.messages.reserve()).await {
+        match tokio::time::timeout(self.reader.slow_max(), self.messages.reserve()).await {
             Ok(Ok(place)) => {
                 let resume_token = self.reader.token(after);
                 place.send(WatchResponse {
