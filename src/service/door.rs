@@ -84,7 +84,7 @@ impl DoorApi {
         let event = SourceEvent {
             controller,
             boot,
-            counter: request.counter,
+            counter: read_door::counter(request.counter, "counter")?,
         };
         let body = self.0.secrets.body_hash(&request.encode_to_vec());
         Ok(Presented {
@@ -115,7 +115,7 @@ impl DoorApi {
         let identity = SourceEvent {
             controller: controller.clone(),
             boot: boot.clone(),
-            counter: event.counter,
+            counter: read_door::counter(event.counter, &field("counter"))?,
         };
         Ok(ReportedEntry {
             source: Source {

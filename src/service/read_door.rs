@@ -6,18 +6,30 @@ use super::convert::instant;
 use super::status::invalid;
 use crate::pb::v1;
 use crate::types::{
-    BootId, Card, CardFormat, DenialReason, DoorEventKind, Pin, ReasonSet, UtcTime,
+    BootId, Card, CardFormat, DenialReason, DoorEventKind, InvalidCard, Pin, ReasonSet, UtcTime,
 };
 
 /// The card of a request.
 pub(super) fn card(card: Option<&v1::Card>, field: &str) -> Result<Card, Status> {
     let card = card.ok_or_else(|| invalid(field, "is required"))?;
-    let wrong = |part: &'static str| {
-        let field = format!("{field}.{part}");
-        move |error: crate::types::InvalidCard| invalid(field, error.to_string())
+    let wrong = |error: InvalidCard| {
+        let part = match error {
+            InvalidCard::Format => "format",
+            InvalidCard::BitLength => "bit_length",
+            InvalidCard::ByteLength => "bits",
+        };
+        invalid(format!("{field}.{part}"), error.to_string())
     };
-    let format = CardFormat::parse(&card.format).map_err(wrong("format"))?;
-    Card::new(format, card.bit_length, card.bits.clone()).map_err(wrong("bits"))
+    let format = CardFormat::parse(&card.format).map_err(wrong)?;
+    Card::new(format, card.bit_length, card.bits.clone()).map_err(wrong)
+}
+
+/// The number of an event. 0 is what a field holds that was not set, so that it is none.
+pub(super) fn counter(number: u64, field: &str) -> Result<u64, Status> {
+    if number == 0 {
+        return Err(invalid(field, "is required, and counts from 1"));
+    }
+    Ok(number)
 }
 
 /// The PIN of a request; `None` if none was typed.
