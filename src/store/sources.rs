@@ -238,7 +238,7 @@ pub(super) struct StagedEvent {
 
 /// Whether an answer may still be given again.
 pub(super) fn is_answerable(recent: &Recent, now: Moment) -> bool {
-    now.since(recent.decided) <= ANSWER_AGE_MAX
+    now.since(recent.decided) < ANSWER_AGE_MAX
 }
 
 fn known(same_body: bool, sequence: u64) -> Known {
