@@ -83,6 +83,11 @@ impl FaultList {
         });
     }
 
+    /// Whether nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// The value if nothing was noted, else the faults.
     pub fn finish<T>(self, file: &str, value: T) -> Result<T, FileFaults> {
         if self.faults.is_empty() {
@@ -93,27 +98,61 @@ impl FaultList {
     }
 }
 
+/// What the API calls a field where the file calls it otherwise; indices are left out.
+const KEYS: [(&str, &str); 14] = [
+    ("site.display_name", "site.name"),
+    ("customer.display_name", "customer.name"),
+    ("area.display_name", "area.name"),
+    ("area.protection_class", "area.class"),
+    ("door.display_name", "door.name"),
+    ("access_point.from_area", "door.from"),
+    ("access_point.to_area", "door.to"),
+    ("access_point.factor_rules.schedule", "door.rules.schedule"),
+    ("schedule.special.special_days", "schedule.special"),
+    ("person.memberships", "person.customers"),
+    ("badge.badge_number", "badge.number"),
+    ("badge_number", "badge"),
+    ("display_name", "name"),
+    ("valid_until", "valid until"),
+];
+
 /// Line and key of a server's field violation about an upload.
 ///
 /// Uploads carry the line of each item; violations name it as `lines[12].areas`,
 /// `parts[12].door.name` or `line 12: areas`. A field without a line is returned whole.
-pub fn violation_line(field: &str) -> (Option<u32>, &str) {
-    let bracketed = field
-        .split_once('[')
-        .and_then(|(_, rest)| rest.split_once(']'));
+pub fn violation_line(field: &str) -> (Option<u32>, String) {
+    let bracketed = ["lines[", "parts["]
+        .iter()
+        .find_map(|list| field.strip_prefix(list)?.split_once(']'));
     let worded = field.strip_prefix("line ").map(|rest| {
         rest.split_at(
             rest.find(|c: char| !c.is_ascii_digit())
                 .unwrap_or(rest.len()),
         )
     });
-    bracketed
-        .or(worded)
+    worded
+        .or(bracketed)
         .and_then(|(line, key)| Some((line.parse().ok()?, key)))
-        .map_or((None, field), |(line, key)| {
-            let key = key.trim_start_matches(['.', ':', ' ']);
-            (Some(line), if key.is_empty() { "line" } else { key })
-        })
+        .map_or_else(
+            || (None, field.to_owned()),
+            |(line, key)| (Some(line), key_in_file(key)),
+        )
+}
+
+/// The field as the file calls it.
+fn key_in_file(field: &str) -> String {
+    let field = field.trim_start_matches(['.', ':', ' ']);
+    let mut plain = String::new();
+    for (index, part) in field.split('[').enumerate() {
+        let after = part.split_once(']').map_or(part, |(_, after)| after);
+        plain.push_str(if index == 0 { part } else { after });
+    }
+    let known = KEYS.iter().find(|(api, _)| *api == plain);
+    match known {
+        Some((_, key)) => (*key).to_owned(),
+        None if field.is_empty() => "line".to_owned(),
+        None => field.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -122,11 +161,33 @@ mod tests {
 
     #[test]
     fn violations_of_uploads_name_their_line() {
-        assert_eq!(violation_line("lines[12].areas[0]"), (Some(12), "areas[0]"));
-        assert_eq!(violation_line("parts[7]"), (Some(7), "line"));
-        assert_eq!(violation_line("line 3: door.name"), (Some(3), "door.name"));
-        assert_eq!(violation_line("parent"), (None, "parent"));
-        assert_eq!(violation_line("reasons[x]"), (None, "reasons[x]"));
+        let cases = [
+            ("lines[12].areas[0]", Some(12), "areas[0]"),
+            ("parts[7]", Some(7), "line"),
+            ("line 3: door.name", Some(3), "door.name"),
+            ("parent", None, "parent"),
+            ("reasons[7]", None, "reasons[7]"),
+        ];
+        for (field, line, key) in cases {
+            assert_eq!(violation_line(field), (line, key.to_owned()));
+        }
+    }
+
+    #[test]
+    fn violations_name_keys_as_the_file_does() {
+        let cases = [
+            (
+                "line 9: schedule.special[0].special_days",
+                "schedule.special",
+            ),
+            ("line 9: access_point.to_area", "door.to"),
+            ("line 9: badge.badge_number", "badge.number"),
+            ("line 9: display_name", "name"),
+            ("line 9: persons/p-1", "persons/p-1"),
+        ];
+        for (field, key) in cases {
+            assert_eq!(violation_line(field), (Some(9), key.to_owned()));
+        }
     }
 
     #[test]

@@ -50,6 +50,10 @@ pub fn parse(file: &str, text: &str, zone: SiteZone) -> Result<Vec<AccessListLin
             Vec::new()
         }
     };
+    // What no header says cannot be read, and every line would only say so again.
+    if !faults.is_empty() {
+        return faults.finish(file, Vec::new());
+    }
     let mut lines = Vec::new();
     for record in reader.records().take(LINES_MAX.saturating_add(1)) {
         match record {
@@ -61,7 +65,7 @@ pub fn parse(file: &str, text: &str, zone: SiteZone) -> Result<Vec<AccessListLin
                     record: &record,
                     zone,
                 };
-                lines.push(row.entry(&mut faults));
+                lines.extend(row.entry(&mut faults));
             }
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
@@ -139,14 +143,17 @@ impl Row<'_> {
             .unwrap_or_default()
     }
 
-    fn entry(&self, faults: &mut FaultList) -> AccessListLine {
+    /// The line, unless it has more or fewer cells than the header: then nothing in it is where
+    /// it should be.
+    fn entry(&self, faults: &mut FaultList) -> Option<AccessListLine> {
         if self.record.len() != self.columns.len() {
             let (wanted, found) = (self.columns.len(), self.record.len());
             faults.push(
                 self.line,
                 "line",
-                format!("expected {wanted} cells, found {found}"),
+                format!("expected {wanted} cells as in the header, found {found}"),
             );
+            return None;
         }
         let badge = self.checked(faults, "badge", BadgeNumber::parse);
         let person = self.name(faults, "person", PersonId::COLLECTION, person_name);
@@ -165,7 +172,7 @@ impl Row<'_> {
                 "expected a badge number or `persons/ID`",
             );
         }
-        AccessListLine {
+        Some(AccessListLine {
             line: self.line,
             badge_number: badge,
             person,
@@ -176,7 +183,7 @@ impl Row<'_> {
             valid_from: self.instant(faults, "valid_from", Edge::From),
             valid_until: self.instant(faults, "valid_until", Edge::Until),
             approver: self.checked(faults, "approver", approver),
-        }
+        })
     }
 
     /// The cell if it is empty or `check` accepts it. What was found is not repeated: it may be
@@ -329,14 +336,13 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_its_line() {
-        let text = "badge,areas,valid until,approver,colour\n\
-                    ,CAGE,2026-13-01,,red\n\
-                    B-1,,,B-9\n";
+        let text = "badge,areas,valid until,approver\n\
+                    ,CAGE,2026-13-01,\n\
+                    B-1,,,B-9\n\
+                    B-1,hall,\n";
         assert_eq!(
             read(text).unwrap_err().lines(),
             [
-                "list.csv:1: column `colour`: is not known; expected badge, person, name, areas, \
-                 doors, schedule, valid_from, valid_until, approver",
                 "list.csv:2: approver: expected a badge number or `persons/ID`",
                 "list.csv:2: areas: expected ids, found `CAGE`: an id is 1 to 40 characters of \
                  a-z, 0-9 and -, beginning with a letter or digit",
@@ -344,15 +350,25 @@ mod tests {
                 "list.csv:2: valid until: expected YYYY-MM-DD, YYYY-MM-DD HH:MM or \
                  2026-11-23T08:15:00Z, found `2026-13-01`",
                 "list.csv:3: areas: expected at least one area or door",
-                "list.csv:3: line: expected 5 cells, found 4",
+                "list.csv:4: line: expected 4 cells as in the header, found 3",
             ]
         );
     }
 
     #[test]
-    fn a_header_without_the_needed_columns_is_refused() {
+    fn a_header_that_cannot_be_read_is_refused_before_the_lines() {
         let faults = read("name\nPerson One\n").unwrap_err();
-        assert!(faults.lines()[0].contains("expected a column"));
+        let lines = faults.lines();
+        assert!(lines[0].contains("expected a column"));
+        assert!(lines.iter().all(|line| line.starts_with("list.csv:1: ")));
+        let faults = read("badge,areas,approver,colour\n,,,\n").unwrap_err();
+        assert_eq!(
+            faults.lines(),
+            [
+                "list.csv:1: column `colour`: is not known; expected badge, person, name, areas, \
+                 doors, schedule, valid_from, valid_until, approver"
+            ]
+        );
         assert!(read("").is_err());
     }
 }

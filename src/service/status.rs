@@ -261,11 +261,11 @@ pub fn invalid_all(faults: &[FieldFault]) -> Status {
             bytes <= VIOLATION_BYTES_MAX
         })
         .collect();
-    let text = format!(
-        "{} fields or lines are wrong; the first {} are listed",
-        faults.len(),
-        listed.len()
-    );
+    let text = match (faults.len(), listed.len()) {
+        (1, _) => "one field or line is wrong".to_owned(),
+        (all, shown) if all == shown => format!("{all} fields or lines are wrong"),
+        (all, shown) => format!("{all} fields or lines are wrong; the first {shown} are listed"),
+    };
     let metadata = [("fault_count", faults.len().to_string())];
     let violations = vec![ErrorDetail::from(BadRequest::new(listed))];
     build(Reason::InvalidField, &text, metadata, violations)

@@ -101,6 +101,13 @@ fn card(reader: &mut Reader, mut item: Item<'_>) -> Option<Card> {
         let digits = wanted.saturating_mul(2);
         let what = format!("expected {digits} digits for {bit_length} bits");
         reader.faults.push(line, key, what);
+    } else if !bit_length.is_multiple_of(8)
+        && bits
+            .last()
+            .is_some_and(|last| last << (bit_length % 8) != 0)
+    {
+        let what = format!("expected zeros after the first {bit_length} bits");
+        reader.faults.push(line, key, what);
     }
     Some(Card {
         format,

@@ -165,6 +165,15 @@ fn every_fault_is_told_with_its_line() {
 }
 
 #[test]
+fn bits_after_the_last_are_a_fault_not_another_card() {
+    let text = SMALL.replace("hex = \"9518 1cc0\"", "hex = \"9518 1cc1\"");
+    assert_eq!(
+        parse("site.toml", &text).unwrap_err().lines(),
+        ["site.toml:52: badge.card.hex: expected zeros after the first 26 bits"]
+    );
+}
+
+#[test]
 fn broken_toml_is_told_with_its_line() {
     let faults = parse("site.toml", "[site]\nname = \n").unwrap_err();
     assert_eq!(faults.faults()[0].line, 2);
