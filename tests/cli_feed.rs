@@ -11,6 +11,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prost::Message as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
@@ -23,6 +24,7 @@ use sluss::pb::v1::feed_service_server::{FeedService, FeedServiceServer};
 use sluss::pb::v1::watch_request::Start;
 use sluss::pb::v1::watch_response::Message;
 use sluss::types::CustomerId;
+use tokio_stream::StreamExt as _;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
@@ -106,6 +108,8 @@ struct Script {
     checkpoint: Option<v1::Checkpoint>,
     watches: Mutex<VecDeque<Sent>>,
     starts: Mutex<Vec<Option<Start>>>,
+    /// Whether a watch waits for more after what the script says, instead of ending.
+    stays_open: bool,
 }
 
 struct Told(Arc<Script>);
@@ -154,7 +158,11 @@ impl FeedService for Told {
             .push(request.into_inner().start);
         let sent = self.0.watches.lock().unwrap().pop_front();
         let sent = sent.ok_or_else(|| Status::permission_denied("the script has ended"))?;
-        Ok(Response::new(Box::pin(tokio_stream::iter(sent))))
+        let sent = tokio_stream::iter(sent);
+        if self.0.stays_open {
+            return Ok(Response::new(Box::pin(sent.chain(tokio_stream::pending()))));
+        }
+        Ok(Response::new(Box::pin(sent)))
     }
 }
 
@@ -347,6 +355,36 @@ fn a_feed_is_listed_as_its_customer_and_proved() {
 }
 
 #[test]
+fn signatures_are_checked_with_the_key_that_lies_with_the_certificate() {
+    let all = leaves(3);
+    let bench = Bench::new(Script {
+        checkpoint: Some(checkpoint(&all)),
+        leaves: all,
+        ..Script::default()
+    });
+    let (_, _, err) = bench.run(&["feed", "list"]);
+    assert!(err.contains("its signature not checked"), "{err}");
+    let key =
+        |seed: u8| SigningKey::from_seed(KeyName::parse("demo.example").unwrap(), &[seed; 32]);
+    let write = |key: SigningKey| {
+        fs::write(
+            bench.folder.path().join("log.pub"),
+            key.verifying_key().text(),
+        )
+        .unwrap();
+    };
+    write(signer());
+    let (code, _, err) = bench.run(&["feed", "list"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("root compared at 3 leaves, its signature checked"),
+        "{err}"
+    );
+    write(key(4).unwrap());
+    assert_eq!(bench.run(&["feed", "list"]).0, 1);
+}
+
+#[test]
 fn a_forged_leaf_ends_with_failure_and_its_index() {
     let mut all = leaves(5);
     all.get_mut(3).unwrap().record.push(0);
@@ -391,6 +429,28 @@ fn head_ends_a_long_list_quietly() {
         let (code, _, err) = told(child.wait_with_output().unwrap());
         assert_eq!((code, err.as_str()), (0, ""), "{format}");
     }
+}
+
+#[test]
+fn head_ends_a_watch_though_nothing_new_comes() {
+    let bench = Bench::new(Script {
+        watches: Mutex::new(vec![sent(0..2)].into()),
+        stays_open: true,
+        ..Script::default()
+    });
+    let mut child = bench
+        .command(&["feed", "watch", "-o", "jsonl"])
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    for _ in 0..2 {
+        out.read_line(&mut String::new()).unwrap();
+    }
+    drop(out);
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(told(child.wait_with_output().unwrap())));
+    let (code, _, err) = end.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!((code, err.as_str()), (0, ""));
 }
 
 #[test]

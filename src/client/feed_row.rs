@@ -21,26 +21,30 @@ const fn shown(name: &'static str, width: u16, place: Place) -> Column {
     Column { name, width, place }
 }
 
+/// As wide as the longest of them, `card ~c-` and sixteen characters: rows that come one by one
+/// stay in line.
+const WHO_WIDTH: u16 = 24;
+
 /// The columns of a feed, the same for every kind of leaf.
 pub const COLUMNS: [Column; 29] = [
     data("kind"),
     data("customer"),
-    shown("index", 7, Place::Everywhere),
+    shown("index", 6, Place::Everywhere),
     data("date"),
     data("hour"),
     data("minute"),
     data("second"),
     data("utc_offset_min"),
     shown("time", 16, Place::TableOnly),
-    shown("who", 14, Place::TableOnly),
+    shown("who", WHO_WIDTH, Place::TableOnly),
     data("badge_number"),
     data("pseudonym"),
     data("card_format"),
     data("card_bit_length"),
-    shown("access_point", 18, Place::Everywhere),
+    shown("access_point", 14, Place::Everywhere),
     data("door"),
     data("direction"),
-    shown("what", 10, Place::TableOnly),
+    shown("what", 11, Place::TableOnly),
     data("decision"),
     shown("reasons", 10, Place::Everywhere),
     data("verified"),

@@ -13,7 +13,7 @@ use super::exit::{Failure, reason};
 use super::feed_check::{FeedChecker, Verdict};
 use super::feed_row;
 use super::feed_state::{self, FeedState};
-use super::print::{Printer, note};
+use super::print::{OutputError, Printer, note, reader_left};
 use crate::pb::v1::feed_service_client::FeedServiceClient;
 use crate::pb::v1::watch_request::Start;
 use crate::pb::v1::watch_response::Message;
@@ -166,6 +166,7 @@ impl<W: Write> FeedReader<W> {
     }
 
     async fn drain(&mut self, mut stream: Streaming<WatchResponse>) -> Result<End, Failure> {
+        let mut reader_left = std::pin::pin!(reader_left());
         loop {
             let lull = async {
                 if self.unsaved_count == 0 {
@@ -176,6 +177,7 @@ impl<W: Write> FeedReader<W> {
             let message = tokio::select! {
                 biased;
                 _ = tokio::signal::ctrl_c() => return Ok(End::Stopped),
+                () = &mut reader_left => return Err(OutputError::Closed.into()),
                 message = stream.message() => message,
                 () = lull => {
                     self.settle()?;

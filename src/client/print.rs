@@ -10,6 +10,8 @@ use super::safe_text::{csv_cell, json_string, visible};
 const TABLE_ROWS_MAX: usize = 500;
 /// Spaces between the columns of a table.
 const PADDING: u16 = 2;
+/// Words up to this length are not cut in two where a terminal is narrow: ids, dates, serials.
+const WORD_WHOLE_MAX: usize = 32;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +85,7 @@ impl Cell {
             Self::Text(text) => visible(text).into_owned(),
             Self::Number(number) => number.to_string(),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Self::List(texts) if texts.is_empty() => "-".to_owned(),
             Self::List(texts) => visible(&texts.join(", ")).into_owned(),
         }
     }
@@ -285,11 +288,16 @@ impl<W: Write> Printer<W> {
                     .map(|c| c.name.replace('_', " ").to_uppercase()),
             );
         }
+        let mut longest: Vec<usize> = self.shown().map(|column| column.name.len()).collect();
         for row in &rows {
-            table.add_row(self.placed(row).map(|(_, cell)| cell.for_table()));
+            let texts: Vec<String> = self.placed(row).map(|(_, cell)| cell.for_table()).collect();
+            for (longest, text) in longest.iter_mut().zip(&texts) {
+                *longest = longest_word(text).max(*longest);
+            }
+            table.add_row(texts);
         }
-        for (column, shape) in table.column_iter_mut().zip(self.shown()) {
-            let least = u16::try_from(shape.name.len()).map_or(shape.width, |n| n.max(shape.width));
+        for ((column, shape), longest) in table.column_iter_mut().zip(self.shown()).zip(longest) {
+            let least = u16::try_from(longest).map_or(shape.width, |n| n.max(shape.width));
             let padded = Width::Fixed(least.saturating_add(PADDING));
             column.set_padding((0, PADDING));
             column.set_constraint(ColumnConstraint::LowerBoundary(padded));
@@ -307,12 +315,47 @@ impl<W: Write> Printer<W> {
     }
 }
 
+/// Characters of the longest word that is to stay whole.
+fn longest_word(text: &str) -> usize {
+    let words = text.split_whitespace().map(|word| word.chars().count());
+    words
+        .filter(|count| *count <= WORD_WHOLE_MAX)
+        .max()
+        .unwrap_or(0)
+}
+
 /// Writes text to standard output as it is; its parts from elsewhere are to be made visible first.
 pub fn text(text: &str) -> Result<(), OutputError> {
     let mut out = io::stdout();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Waits until nobody reads standard output any more (`| head`), which writing would tell only
+/// with the next row. Waits for ever where the output is a file or a terminal.
+#[cfg(unix)]
+pub async fn reader_left() {
+    use std::os::fd::AsFd as _;
+    use tokio::io::Interest;
+    use tokio::net::unix::pipe::Sender;
+    // Only asked whether it broke: it is never written to and stays in blocking mode.
+    let pipe = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(Sender::from_owned_fd_unchecked);
+    if let Ok(pipe) = pipe
+        && pipe.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Waits for ever; here only writing tells that the reader left.
+#[cfg(not(unix))]
+pub async fn reader_left() {
+    std::future::pending::<()>().await;
 }
 
 /// Writes one line to standard error. That nobody reads it is no error.
@@ -410,6 +453,18 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             "INDEX   BADGE NUMBER  WHY\n1       B-1           a\\u{1b}b\n2       -             a\\u{1b}b\n"
         );
+    }
+
+    #[test]
+    fn an_empty_list_is_shown_as_nothing_is() {
+        let mut row = row(1, "");
+        row[3] = Cell::List(Vec::new());
+        assert_eq!(
+            printed(OutputFormat::Table, &[row]),
+            "INDEX   BADGE NUMBER  WHY\n1       -             -\n"
+        );
+        assert_eq!(longest_word("customers/acme 2026-11-23"), 14);
+        assert_eq!(longest_word(&"x".repeat(40)), 0);
     }
 
     #[test]

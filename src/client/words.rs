@@ -36,6 +36,12 @@ words!(/// A field event, for example `door_forced`.
 words!(/// `add`, `change` or `remove`.
     action, ChangeAction, "CHANGE_ACTION_");
 
+/// A count and what is counted: `1 leaf`, `2 leaves`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    let word = if count == 1 { one } else { many };
+    format!("{count} {word}")
+}
+
 /// The last part of a resource name: the bare id.
 pub fn bare_id(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)

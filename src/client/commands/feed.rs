@@ -1,6 +1,7 @@
 //! `sluss feed list|watch`.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -13,6 +14,7 @@ use crate::client::feed_row::COLUMNS;
 use crate::client::feed_state;
 use crate::client::feed_watch::FeedReader;
 use crate::client::print::{OutputFormat, Printer, note};
+use crate::client::words::counted;
 use crate::ledger::VerifyingKey;
 use crate::pb::v1::feed_service_client::FeedServiceClient;
 use crate::types::CustomerId;
@@ -22,7 +24,8 @@ macro_rules! checks {
     () => {
         "Every leaf is checked here: its record against its leaf hash and its decoded fields, its \
 index against the one before, and the roots of checkpoints against the leaves. A feed that fails a \
-check ends with exit code 1. With --log-key the signatures are checked too.\n\n\
+check ends with exit code 1. Signatures are checked with the key in --log-key, or in the log.pub \
+that lies with the certificate.\n\n\
 With --state a crash can repeat rows, and never loses one: the state is saved after the output."
     };
 }
@@ -63,7 +66,7 @@ pub(super) struct CommonArgs {
     /// Keep the position in this file, and begin there next time
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     state: Option<PathBuf>,
-    /// The log's public key (`NAME+ID+KEY`), one per line
+    /// The log's public key (`NAME+ID+KEY`), one per line; by default log.pub of --identity
     #[arg(long, value_name = "FILE")]
     log_key: Option<PathBuf>,
 }
@@ -135,7 +138,8 @@ async fn read(
         let what = "-o json is one array and cannot end while following; use -o jsonl";
         return Err(Failure::Usage(what.to_owned()));
     }
-    let keys = read_keys(args.log_key.as_deref())?;
+    let log_key = args.log_key.or_else(|| log_key_beside(connection));
+    let keys = read_keys(log_key.as_deref())?;
     let connection = connect(connection).await?;
     let customer = customer(&connection, args.customer.as_ref())?;
     let saved = match &args.state {
@@ -161,32 +165,42 @@ async fn read(
     if passes.follow {
         reader.follow(&connection).await?;
     }
-    tell_what_was_checked(&reader, first_index);
+    // The output ends first: on a terminal both would meet in one line.
+    let summary = what_was_checked(&reader, first_index);
     reader.printer.finish()?;
+    note(&summary);
     Ok(())
 }
 
-/// Says on standard error what was checked, and what was not.
-fn tell_what_was_checked<W: std::io::Write>(reader: &FeedReader<W>, first_index: Option<u64>) {
+/// What was checked, and what was not.
+fn what_was_checked<W: Write>(reader: &FeedReader<W>, first_index: Option<u64>) -> String {
     let checker = &reader.checker;
     let next = checker.position().next_index.unwrap_or(0);
     let count = next.saturating_sub(first_index.unwrap_or(next));
-    if count == 0 {
-        note(&format!("{}: no leaf to show", reader.customer));
-    }
     let signed = if checker.checks_signatures() {
         "its signature checked"
     } else {
-        "its signature not checked (no --log-key)"
+        "its signature not checked (no --log-key, no log.pub with the certificate)"
     };
     let roots = match checker.verified_size() {
-        Some(size) => format!("root compared at {size} leaves, {signed}"),
+        Some(size) => {
+            let leaves = counted(size, "leaf", "leaves");
+            format!("root compared at {leaves}, {signed}")
+        }
         None => "no root compared".to_owned(),
     };
-    note(&format!(
-        "{}: {count} leaves checked, {roots}",
-        reader.customer
-    ));
+    let customer = &reader.customer;
+    match counted(count, "leaf", "leaves") {
+        _ if count == 0 => format!("{customer}: no leaf to show; {roots}"),
+        leaves => format!("{customer}: {leaves} checked, {roots}"),
+    }
+}
+
+/// The key that lies with the certificate, as `slussd cert issue` puts it there.
+fn log_key_beside(connection: &ConnectArgs) -> Option<PathBuf> {
+    let files = connection.resolve(|name| std::env::var_os(name)).ok()?;
+    let path = files.cert.parent()?.join("log.pub");
+    path.exists().then_some(path)
 }
 
 fn read_keys(path: Option<&Path>) -> Result<Vec<VerifyingKey>, Failure> {
