@@ -47,12 +47,18 @@ pub struct ConnectArgs {
 }
 
 /// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// An option is missing, and so is its variable.
-    #[error("{option} is missing: give {option}, or set {variable}")]
-    Missing {
-        /// The option.
+    /// It is not said which server to call.
+    #[error("which server? Give --server https://HOST:PORT, or set SLUSS_SERVER")]
+    NoServer,
+    /// It is not said as whom to call.
+    #[error(
+        "{option} is missing: give --identity with the folder that holds ca.pem, cert.pem and \
+         key.pem, or set SLUSS_IDENTITY; or give {option}, or set {variable}"
+    )]
+    NoIdentity {
+        /// The option that names the file alone.
         option: &'static str,
         /// The variable that stands for it.
         variable: &'static str,
@@ -103,9 +109,11 @@ impl ConnectError {
     /// The exit code it stands for.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Missing { .. } | Self::Address(_) | Self::File { .. } | Self::Identity(_) => {
-                Exit::Usage
-            }
+            Self::NoServer
+            | Self::NoIdentity { .. }
+            | Self::Address(_)
+            | Self::File { .. }
+            | Self::Identity(_) => Exit::Usage,
             Self::ServerNotTrusted { .. } => Exit::Failure,
             Self::CertificateRefused { .. } => Exit::NotAllowed,
             Self::Unreachable { .. } => Exit::Unavailable,
@@ -132,6 +140,8 @@ impl ConnectArgs {
         &self,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Addresses, ConnectError> {
+        // A variable that is set to nothing is as good as none.
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let path_of = |given: &Option<PathBuf>, name: &str, option, env: &'static str| {
             let in_folder = |folder: &PathBuf| folder.join(name);
             given
@@ -144,7 +154,7 @@ impl ConnectArgs {
                         .as_ref()
                         .map(in_folder)
                 })
-                .ok_or(ConnectError::Missing {
+                .ok_or(ConnectError::NoIdentity {
                     option,
                     variable: env,
                 })
@@ -154,10 +164,7 @@ impl ConnectArgs {
             .server
             .clone()
             .or_else(from_env)
-            .ok_or(ConnectError::Missing {
-                option: "--server",
-                variable: "SLUSS_SERVER",
-            })?;
+            .ok_or(ConnectError::NoServer)?;
         Ok(Addresses {
             server,
             ca: path_of(&self.ca, "ca.pem", "--ca", "SLUSS_CA")?,
@@ -267,6 +274,8 @@ fn classify(server: &str, detail: &str) -> ConnectError {
     if let Some(detail) = alert_of(detail) {
         return ConnectError::CertificateRefused { server, detail };
     }
+    // Every one of them begins with these words, and they say nothing.
+    let detail = detail.strip_prefix("transport error: ").unwrap_or(detail);
     let detail = detail.to_owned();
     if detail.contains("invalid peer certificate") {
         ConnectError::ServerNotTrusted { server, detail }
@@ -349,11 +358,16 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_its_variable() {
         let missing = ConnectArgs::default().resolve(|_| None).unwrap_err();
-        assert_eq!(
-            missing.to_string(),
-            "--server is missing: give --server, or set SLUSS_SERVER"
-        );
+        assert_eq!(missing, ConnectError::NoServer);
         assert_eq!(missing.exit(), Exit::Usage);
+        let set = |name: &str| match name {
+            "SLUSS_SERVER" => Some("https://a:1".into()),
+            "SLUSS_IDENTITY" => Some(OsString::new()),
+            _ => None,
+        };
+        let missing = ConnectArgs::default().resolve(set).unwrap_err();
+        assert!(missing.to_string().contains("--identity"), "{missing}");
+        assert!(missing.to_string().contains("SLUSS_CA"), "{missing}");
     }
 
     #[test]

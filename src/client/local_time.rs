@@ -76,6 +76,36 @@ pub fn show(timestamp: Option<&prost_types::Timestamp>) -> String {
         .unwrap_or_default()
 }
 
+/// An instant of the API as a person at the site writes it, and as [`parse_instant`] reads it
+/// back to the same instant: a date where it is the edge of a day, else `YYYY-MM-DD HH:MM`, else
+/// RFC 3339. Empty where it is unset.
+pub fn show_local(
+    zone: SiteZone,
+    timestamp: Option<&prost_types::Timestamp>,
+    edge: Edge,
+) -> String {
+    let Some(instant) = timestamp.and_then(|t| UtcTime::from_unix(t.seconds).ok()) else {
+        return String::new();
+    };
+    let local = zone.local(instant);
+    let day = match edge {
+        Edge::From => Some(local.date),
+        Edge::Until => local.date.pred_opt(),
+    };
+    let (hour, minute) = (local.minute_of_day / 60, local.minute_of_day % 60);
+    let date = local.date.format("%Y-%m-%d");
+    let forms = [
+        day.map(|day| day.format("%Y-%m-%d").to_string()),
+        Some(format!("{date} {hour:02}:{minute:02}")),
+    ];
+    let same = |text: &String| parse_instant(zone, text, edge) == Ok(instant);
+    forms
+        .into_iter()
+        .flatten()
+        .find(same)
+        .unwrap_or_else(|| instant.rfc3339())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +149,27 @@ mod tests {
             read("2026-11-23T08:15:00+02:00", Edge::From).unwrap(),
             "2026-11-23T06:15:00Z"
         );
+    }
+
+    #[test]
+    fn what_is_shown_is_read_back_as_the_same_instant() {
+        let zone = SiteZone::parse("Europe/Stockholm").unwrap();
+        let cases = [
+            ("2023-12-31T23:00:00Z", Edge::From, "2024-01-01"),
+            ("2026-12-31T23:00:00Z", Edge::Until, "2026-12-31"),
+            ("2026-12-31T17:00:00Z", Edge::Until, "2026-12-31 18:00"),
+            ("2026-07-01T06:00:00Z", Edge::From, "2026-07-01 08:00"),
+            // Half past two of the second time: a local time would mean the first.
+            ("2026-10-25T01:30:00Z", Edge::From, "2026-10-25T01:30:00Z"),
+            ("2026-07-01T06:00:07Z", Edge::From, "2026-07-01T06:00:07Z"),
+        ];
+        for (instant, edge, expected) in cases {
+            let instant = parse_instant(zone, instant, edge).unwrap();
+            let shown = show_local(zone, Some(&timestamp(instant)), edge);
+            assert_eq!(shown, expected);
+            assert_eq!(parse_instant(zone, &shown, edge), Ok(instant));
+        }
+        assert_eq!(show_local(zone, None, Edge::From), "");
     }
 
     #[test]

@@ -8,15 +8,17 @@ use tonic::transport::Channel;
 use super::{customer, instant, parse_customer, plan, zone};
 use crate::client::connect::{ConnectArgs, connect, request};
 use crate::client::exit::Failure;
+use crate::client::list_file;
+use crate::client::local_time::{self, Edge};
 use crate::client::print::{Cell, Column, OutputFormat, Place, Printer, note};
-use crate::client::{list_file, local_time, words};
+use crate::client::words::{self, counted};
 use crate::pb::v1::access_list_service_client::AccessListServiceClient;
 use crate::pb::v1::{
     AccessListEntry, AccessListVersion, ApplyAccessListRequest, ListAccessListEntriesRequest,
     ListAccessListVersionsRequest, PlanAccessListRequest, PlanAccessListResponse,
     UploadAccessListRequest,
 };
-use crate::types::CustomerId;
+use crate::types::{CustomerId, SiteZone};
 
 /// Entries in a page, the most that the server gives.
 const PAGE_SIZE: i32 = 100;
@@ -25,7 +27,8 @@ const PAGE_SIZE: i32 = 100;
 pub(super) enum ListCommand {
     /// Show the entries in force, now or at a time
     ///
-    /// With `-o csv` the output is a file that `list apply` reads.
+    /// With `-o csv` the output is a file that `list apply` reads; dates and times are those of
+    /// the site's zone. ENTRY is the number that `why` names a line by.
     #[command(
         after_help = "Examples:\n  sluss list show\n  sluss list show --as-of 2026-06-30\n  sluss list show --customer acme -o csv > acme.csv"
     )]
@@ -60,7 +63,7 @@ pub(super) struct CommonArgs {
 pub(super) struct ShowArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// The list as it was then: a date or a time in the site's zone, or RFC 3339
+    /// The list as it was then: a date (its beginning) or a time in the site's zone, or RFC 3339
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
 }
@@ -108,9 +111,14 @@ const fn column(name: &'static str, width: u16) -> Column {
     }
 }
 
-const ENTRY_COLUMNS: [Column; 9] = [
+const ENTRY_COLUMNS: [Column; 10] = [
+    Column {
+        name: "entry",
+        width: 5,
+        place: Place::TableOnly,
+    },
     column("badge", 8),
-    column("person", 8),
+    column("person", 6),
     column("name", 12),
     column("areas", 8),
     column("doors", 5),
@@ -123,7 +131,8 @@ const ENTRY_COLUMNS: [Column; 9] = [
 async fn show(connection: &ConnectArgs, args: ShowArgs) -> Result<(), Failure> {
     let connection = connect(connection).await?;
     let customer = customer(&connection, args.common.customer.as_ref())?;
-    let as_of_time = instant(&connection, "--as-of", args.as_of.as_deref()).await?;
+    let zone = zone(&connection).await?;
+    let as_of_time = instant(zone, "--as-of", args.as_of.as_deref())?;
     let mut client = Client::new(connection.channel());
     let mut printer = Printer::stdout(args.common.output, &ENTRY_COLUMNS);
     let mut page_token = String::new();
@@ -139,7 +148,7 @@ async fn show(connection: &ConnectArgs, args: ShowArgs) -> Result<(), Failure> {
             .await?
             .into_inner();
         for entry in &page.entries {
-            printer.row(entry_row(entry))?;
+            printer.row(entry_row(zone, args.common.output, entry))?;
         }
         printer.flush()?;
         page_token = page.next_page_token;
@@ -148,23 +157,37 @@ async fn show(connection: &ConnectArgs, args: ShowArgs) -> Result<(), Failure> {
         }
     }
     if printer.is_empty() {
-        note(&format!("the access list of {customer} is empty"));
+        note(&match args.as_of {
+            Some(then) => format!("the access list of {customer} had no entry at {then}"),
+            None => format!("the access list of {customer} is empty"),
+        });
     }
     printer.finish()?;
     Ok(())
 }
 
-fn entry_row(entry: &AccessListEntry) -> Vec<Cell> {
+/// A row of the list: local dates and bare ids for people and for files of theirs, exact
+/// instants for programs.
+fn entry_row(zone: SiteZone, format: OutputFormat, entry: &AccessListEntry) -> Vec<Cell> {
+    let time = |instant: Option<&prost_types::Timestamp>, edge| match format {
+        OutputFormat::Table | OutputFormat::Csv => local_time::show_local(zone, instant, edge),
+        OutputFormat::Json | OutputFormat::Jsonl => local_time::show(instant),
+    };
+    let approver = match format {
+        OutputFormat::Table => words::bare_id(&entry.approver),
+        OutputFormat::Csv | OutputFormat::Json | OutputFormat::Jsonl => entry.approver.as_str(),
+    };
     vec![
+        Cell::text(words::bare_id(&entry.name)),
         Cell::text(entry.badge_number.as_str()),
         Cell::text(words::bare_id(&entry.person)),
         Cell::text(entry.display_name.as_str()),
         Cell::List(words::bare_ids(&entry.areas)),
         Cell::List(words::bare_ids(&entry.doors)),
         Cell::text(words::bare_id(&entry.schedule)),
-        Cell::text(local_time::show(entry.valid_from.as_ref())),
-        Cell::text(local_time::show(entry.valid_until.as_ref())),
-        Cell::text(entry.approver.as_str()),
+        Cell::text(time(entry.valid_from.as_ref(), Edge::From)),
+        Cell::text(time(entry.valid_until.as_ref(), Edge::Until)),
+        Cell::text(approver),
     ]
 }
 
@@ -273,8 +296,11 @@ fn print_plan(format: OutputFormat, plan: &PlanAccessListResponse) -> Result<(),
         [plan.added_count, plan.removed_count, 0],
     );
     note(&format!(
-        "plan: {} entries to add, {} to remove, {} persons to make (etag {})",
-        plan.added_count, plan.removed_count, plan.new_person_count, plan.etag
+        "plan: {} to add, {} to remove, {} to make (etag {})",
+        counted(plan.added_count.into(), "entry", "entries"),
+        plan.removed_count,
+        counted(plan.new_person_count.into(), "person", "persons"),
+        plan.etag
     ));
     Ok(())
 }
@@ -300,8 +326,10 @@ async fn apply(connection: &ConnectArgs, args: ApplyArgs) -> Result<(), Failure>
         .into_inner();
     let version = done.version.unwrap_or_default();
     note(&format!(
-        "applied: version {}, {} entries in force, {} persons made",
-        version.version, version.entry_count, done.new_person_count
+        "applied: version {}, {} in force, {} made",
+        version.version,
+        counted(version.entry_count.into(), "entry", "entries"),
+        counted(done.new_person_count.into(), "person", "persons")
     ));
     Ok(())
 }

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use super::connect::{ConnectArgs, Connection, connect, request};
 use super::exit::{Exit, Failure};
+use super::identity::caller_of_certificate;
 use super::local_time::{Edge, parse_instant, timestamp};
 use super::print::note;
 use crate::pb::v1::GetSiteRequest;
@@ -85,6 +86,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => {
             let failure = runtime.block_on(sharpen(&connection, failure));
             failure.lines().iter().for_each(|line| note(line));
+            if let Some(line) = who_was_refused(&connection, &failure) {
+                note(&line);
+            }
             failure.exit().into()
         }
     }
@@ -117,10 +121,27 @@ async fn sharpen(args: &ConnectArgs, failure: Failure) -> Failure {
     }
 }
 
+/// Whose certificate it was that may not do this; many a refusal is the wrong folder.
+fn who_was_refused(args: &ConnectArgs, failure: &Failure) -> Option<String> {
+    let Failure::Refused(refusal) = failure else {
+        return None;
+    };
+    if refusal.status.code() != tonic::Code::PermissionDenied {
+        return None;
+    }
+    let files = args.resolve(|name| std::env::var_os(name)).ok()?;
+    let caller = caller_of_certificate(&std::fs::read(&files.cert).ok()?)?;
+    let file = files.cert.display();
+    Some(format!(
+        "sluss: the certificate in `{file}` is that of {caller}"
+    ))
+}
+
 /// The customer that is meant, or words on how to name one.
 fn customer(connection: &Connection, given: Option<&CustomerId>) -> Result<CustomerId, Failure> {
     connection.customer(given).ok_or_else(|| {
-        Failure::Usage("--customer is missing: the certificate is not a customer's".to_owned())
+        let what = "give --customer ID: the certificate is not a customer's";
+        Failure::Usage(what.to_owned())
     })
 }
 
@@ -134,15 +155,14 @@ async fn zone(connection: &Connection) -> Result<SiteZone, Failure> {
 }
 
 /// A time of the command line, in the site's zone. A date means its beginning.
-async fn instant(
-    connection: &Connection,
+fn instant(
+    zone: SiteZone,
     option: &str,
     text: Option<&str>,
 ) -> Result<Option<prost_types::Timestamp>, Failure> {
     let Some(text) = text else {
         return Ok(None);
     };
-    let zone = zone(connection).await?;
     parse_instant(zone, text, Edge::From)
         .map(|instant| Some(timestamp(instant)))
         .map_err(|error| Failure::Usage(format!("{option}: {error}")))

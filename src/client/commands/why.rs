@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{customer, instant, parse_customer};
+use super::{customer, instant, parse_customer, zone};
 use crate::client::connect::{ConnectArgs, Connection, connect, request};
 use crate::client::exit::Failure;
 use crate::client::print::text;
@@ -123,7 +123,10 @@ async fn what_if(connection: &Connection, args: &WhyArgs) -> Result<Answer, Fail
             .clone()
             .or_else(|| args.access_point.clone())
             .unwrap_or_default(),
-        at_time: instant(connection, "--at", args.at.as_deref()).await?,
+        at_time: match args.at.as_deref() {
+            Some(at) => instant(zone(connection).await?, "--at", Some(at))?,
+            None => None,
+        },
         with_pin: args.with_pin,
     };
     let mut client = ExplainServiceClient::new(connection.channel());
@@ -167,8 +170,11 @@ fn entry_text(entry: &str, found: &ExplainEntryResponse) -> String {
         let _ = write!(line, ": {}", reasons(&found.reasons).join(", "));
     }
     let _ = writeln!(text, "{}", visible(&line));
-    if let Some(today) = &found.today {
-        explanation_text(&mut text, "under today's rules it would be", today);
+    match &found.today {
+        Some(today) => explanation_text(&mut text, "under today's rules it would be", today),
+        None => text.push_str(
+            "more is told only of your own people, and only as long as their rules are known\n",
+        ),
     }
     text
 }
@@ -180,12 +186,8 @@ fn explanation_text(text: &mut String, lead: &str, explanation: &Explanation) {
     }
     let _ = writeln!(text, "{}", visible(&line));
     for rule in &explanation.failed_rules {
-        let line = format!(
-            "{}: {} ({})",
-            rule.resource,
-            rule.detail,
-            words::reason(rule.reason)
-        );
+        let said = said_of(&rule.resource, &rule.detail);
+        let line = format!("{said} ({})", words::reason(rule.reason));
         let _ = writeln!(text, "  - {}", visible(&line));
     }
     if explanation.changes.is_empty() {
@@ -196,8 +198,17 @@ fn explanation_text(text: &mut String, lead: &str, explanation: &Explanation) {
     }
     let _ = writeln!(text, "the smallest change that would let it pass:");
     for (change, number) in explanation.changes.iter().zip(1_u32..) {
-        let line = format!("{}: {}", change.resource, change.action);
+        let line = said_of(&change.resource, &change.action);
         let _ = writeln!(text, "  {number}. {}", visible(&line));
+    }
+}
+
+/// A sentence about a resource, which is put before it only where the sentence does not name it.
+fn said_of(resource: &str, sentence: &str) -> String {
+    if resource.is_empty() || sentence.contains(resource) {
+        sentence.to_owned()
+    } else {
+        format!("{resource}: {sentence}")
     }
 }
 
@@ -234,7 +245,10 @@ fn explanation_json(explanation: &Explanation) -> Value {
         "decision": words::decision(explanation.decision),
         "failed_rules": rules,
         "changes": changes,
-        "list_entry": explanation.list_entry,
+        "list_entry": match explanation.list_entry.as_str() {
+            "" => Value::Null,
+            entry => entry.into(),
+        },
     })
 }
 
@@ -291,10 +305,16 @@ mod tests {
                 resource: "persons/p-101".into(),
                 detail: "no line of `acme` covers areas/cage-a".into(),
             }],
-            changes: vec![SuggestedChange {
-                resource: "customers/acme/accessList".into(),
-                action: "add a line\u{1b}[2J for persons/p-101".into(),
-            }],
+            changes: vec![
+                SuggestedChange {
+                    resource: "customers/acme/accessList".into(),
+                    action: "add a line\u{1b}[2J for persons/p-101".into(),
+                },
+                SuggestedChange {
+                    resource: "doors/d-1".into(),
+                    action: "Open doors/d-1.".into(),
+                },
+            ],
             list_entry: String::new(),
         }
     }
@@ -307,7 +327,8 @@ mod tests {
             text,
             "it would be denied\n  - persons/p-101: no line of `acme` covers areas/cage-a \
              (not_on_access_list)\nthe smallest change that would let it pass:\n  1. \
-             customers/acme/accessList: add a line\\u{1b}[2J for persons/p-101\n"
+             customers/acme/accessList: add a line\\u{1b}[2J for persons/p-101\n  2. Open \
+             doors/d-1.\n"
         );
     }
 
