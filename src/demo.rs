@@ -21,6 +21,10 @@ use crate::client::print::note;
 
 /// What the demonstration is asked to do.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    slussd demo                    # then try the commands that it prints\n  \
+    slussd demo --once --json\n  \
+    slussd demo --once --from ./my-site --folder ./kept")]
 pub struct DemoArgs {
     /// End after the story; 0 only if everything came out as it says
     #[arg(long)]

@@ -77,7 +77,8 @@ fn tell(step: &Step, decision: &str, reasons: &[String], json: bool) -> Result<(
     } else {
         let reasons = reasons.join(", ");
         let (at, point, says) = (&step.at, &step.access_point, &step.says);
-        writeln!(out, "{at}  {point:<13} {decision:<12} {reasons:<36} {says}")?;
+        writeln!(out, "{at}  {point:<13} {decision:<12} {reasons}")?;
+        writeln!(out, "       {says}")?;
     }
     Ok(())
 }

@@ -233,11 +233,11 @@ fn tell(customer: &CustomerId, index: u64, line: Option<&Line>, json: bool) -> R
                 reasons,
             } = line;
             let reasons = reasons.join(", ");
-            writeln!(
-                out,
+            let told = format!(
                 "{customer:<5} {index:>3}  {date} {hour:02}h  {who:<15} {access_point:<13} \
                  {decision:<12} {reasons}"
-            )?;
+            );
+            writeln!(out, "{}", told.trim_end())?;
         }
         (None, false) => writeln!(out, "{customer:<5} {index:>3}  the feed begins")?,
     }

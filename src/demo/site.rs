@@ -58,6 +58,8 @@ impl Scene {
             .folder
             .clone()
             .unwrap_or_else(|| scratch_folder(&*clock));
+        // The commands that are told work in whatever folder they are tried.
+        let folder = std::path::absolute(&folder).context("the folder")?;
         let boot = System::boot_identity().context("the kernel's boot id")?;
         let new = NewSite {
             folder: folder.clone(),
@@ -158,24 +160,30 @@ impl Scene {
 
     /// Says what a visitor may try while the server stays up.
     pub(super) fn tell_what_to_try(&self) {
-        let (folder, server) = (self.folder.display(), self.url());
-        note("the server stays up; try, in another terminal (Ctrl-C ends it):");
-        for (who, command) in [
-            ("customer-acme", "feed list"),
-            ("customer-acme", "feed watch"),
-            ("customer-acme", "list show"),
-            ("customer-acme", "why customers/acme/feed/4"),
-            ("customer-bolt", "feed list -o csv"),
-            (
-                "operator-first",
-                "why --badge A-1002 --door d-cage-a --with-pin",
-            ),
+        let identities = self.folder.join("identities");
+        let (identities, sluss) = (identities.display(), sluss_command());
+        note("the server stays up until Ctrl-C; try, in another terminal:\n");
+        note(&format!("  export SLUSS_SERVER={}", self.url()));
+        note(&format!(
+            "  export SLUSS_IDENTITY={identities}/customer-acme"
+        ));
+        for command in [
+            "feed list",
+            "feed watch",
+            "list show",
+            "why 3",
+            "why --badge A-1002 --door d-cage-a --with-pin",
         ] {
-            note(&format!(
-                "  cargo run --release --bin sluss -- --server {server} \
-                 --identity {folder}/identities/{who} {command}"
-            ));
+            note(&format!("  {sluss} {command}"));
         }
+        note(&format!(
+            "  export SLUSS_IDENTITY={identities}/customer-bolt"
+        ));
+        note(&format!("  {sluss} feed list -o csv"));
+        note(&format!(
+            "  export SLUSS_IDENTITY={identities}/operator-first"
+        ));
+        note(&format!("  {sluss} list history --customer acme"));
     }
 
     fn url(&self) -> String {
@@ -301,6 +309,16 @@ fn issue_identities(config: &Config, folder: &Path, world: &dyn World) -> Result
         pki.issue_identity(&authority, caller, (Days::YEAR, &out), world)?;
     }
     Ok(())
+}
+
+/// How to call `sluss` from here: the one beside this program, or the one that cargo builds.
+fn sluss_command() -> String {
+    let ours = std::env::current_exe().unwrap_or_default();
+    let beside = ours.with_file_name("sluss");
+    if beside.is_file() {
+        return beside.display().to_string();
+    }
+    "cargo run -q --release --bin sluss --".to_owned()
 }
 
 fn scratch_folder(world: &dyn World) -> PathBuf {
