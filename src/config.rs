@@ -94,7 +94,7 @@ impl Config {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("an address and port such as `127.0.0.1:7443` or `[::]:7443`")]
+#[error("expected an address and port such as `127.0.0.1:7443` or `[::]:7443`")]
 struct NoAddress;
 
 fn parse_address(text: &str) -> Result<SocketAddr, NoAddress> {
@@ -187,17 +187,17 @@ mod tests {
         refused(
             &changed("queue = 4096", "queue = 1"),
             "queue = 1",
-            "limits.queue: a number from 64 to 65536",
+            "limits.queue: expected a number from 64 to 65536",
         );
         refused(
             &changed("contact = 24", "contact = 0"),
             "contact = 0",
-            "retention.contact: a number from 1 to 120",
+            "retention.contact: expected a number from 1 to 120",
         );
         refused(
             &changed("node = 1", "node = -1"),
             "node = -1",
-            "site.node: a number from 1 to 9999",
+            "site.node: expected a number from 1 to 9999",
         );
     }
 
@@ -217,7 +217,7 @@ mod tests {
         refused(
             &changed("\"127.0.0.1:7443\"", "\"localhost\""),
             "\"localhost\"",
-            "listen.machines: an address and port such as `127.0.0.1:7443` or `[::]:7443`",
+            "listen.machines: expected an address and port such as `127.0.0.1:7443` or `[::]:7443`",
         );
         refused(
             &changed("id = \"sto1\"", "id = \"Sto 1\""),
@@ -262,7 +262,7 @@ mod tests {
         let error = Config::read(Path::new("/nowhere/slussd.toml")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "/nowhere/slussd.toml: cannot be read: entity not found"
+            "/nowhere/slussd.toml: cannot be read: no such file or folder"
         );
     }
 

@@ -17,7 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::ledger::KeyName;
 use crate::pb::store::{MetaRow, SiteRow};
 use crate::pki::{Days, PkiError, PkiFolder, ServerName, Subject};
-use crate::store::disk::{Disk, RealDisk};
+use crate::store::disk::{Disk, RealDisk, why};
 use crate::store::format::FORMAT;
 use crate::store::keyring::{Keyring, KeyringError};
 use crate::store::secrets::{Secrets, SecretsError};
@@ -85,7 +85,7 @@ pub enum InitError {
     )]
     Unfinished(PathBuf),
     /// A file or folder could not be read or written.
-    #[error("{}: {kind}", path.display())]
+    #[error("{}: {}", path.display(), why(*kind))]
     File {
         /// Which.
         path: PathBuf,

@@ -113,13 +113,20 @@ fn a_certificate_is_issued_listed_and_revoked() {
 }
 
 #[test]
+fn an_id_that_is_none_is_a_wrong_command_line() {
+    let (code, stdout, stderr) = site().cert("issue", &["customer", "Acme"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.starts_with("slussd: <ID>: an id is "), "{stderr}");
+}
+
+#[test]
 fn a_certificate_is_not_written_over_another() {
     let site = site();
     assert_eq!(site.cert("issue", &["customer", "acme"]).0, 0);
     let (code, _, stderr) = site.cert("issue", &["customer", "acme"]);
     assert_eq!(code, 1);
     assert!(
-        stderr.contains("is there already, and is not overwritten"),
+        stderr.contains("is not overwritten; name another folder with --out"),
         "{stderr}"
     );
 }
@@ -166,7 +173,7 @@ fn a_wrong_configuration_is_named_by_file_line_and_key_with_exit_code_2() {
         let (code, stdout, stderr) = slussd(&[command, "--config", &site.config]);
         assert_eq!((code, stdout.as_str()), (2, ""), "{command}");
         let expected = format!(
-            "slussd: {}:{line}: limits.queue: a number from 64 to 65536\n",
+            "slussd: {}:{line}: limits.queue: expected a number from 64 to 65536\n",
             site.config
         );
         assert_eq!(stderr, expected);

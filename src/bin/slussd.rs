@@ -31,10 +31,14 @@ use sluss::types::{BootIdentity, DisplayName, SiteId, SiteZone, World as _};
 #[command(
     name = "slussd",
     version,
+    arg_required_else_help = true,
+    max_term_width = 100,
     after_help = "Examples:\n  \
         slussd init --folder /var/lib/sluss --site dc1 --name \"Data centre 1\" \
         --zone Europe/Stockholm\n  \
-        slussd serve --config /var/lib/sluss/slussd.toml"
+        slussd serve --config /var/lib/sluss/slussd.toml\n  \
+        slussd cert issue --config /var/lib/sluss/slussd.toml customer acme\n  \
+        slussd demo --once"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -48,13 +52,27 @@ enum Command {
     /// Nothing is ever overwritten: the folder must be new or empty.
     Init(Init),
     /// Run the server until SIGTERM or SIGINT
+    ///
+    /// What it has to say goes to standard error; `RUST_LOG` sets how much, `info` by default.
+    #[command(after_help = "Examples:\n  \
+        slussd serve --config /var/lib/sluss/slussd.toml\n  \
+        RUST_LOG=sluss=debug slussd serve --config /var/lib/sluss/slussd.toml")]
     Serve(AtConfig),
     /// Issue, revoke and list the certificates of callers
     #[command(subcommand)]
     Cert(cert::Cert),
     /// Verify a store that no server has open
+    ///
+    /// Reads the whole log and compares with it what is read from (sled, the snapshot). Changes
+    /// nothing. The exit code is 0 if the store is sound.
+    #[command(after_help = "Example:\n  \
+        slussd check --config /var/lib/sluss/slussd.toml")]
     Check(AtConfig),
-    /// Build what is read anew from the log
+    /// Build what is read from (sled) anew from the log, while no server runs
+    ///
+    /// The log is not changed. What was there before stays beside it as `sled.broken-N`.
+    #[command(after_help = "Example:\n  \
+        slussd rebuild --config /var/lib/sluss/slussd.toml")]
     Rebuild(AtConfig),
     /// Make a site in a scratch folder and play a day's story at it, for real
     ///
@@ -85,11 +103,16 @@ struct Init {
     /// Name of the site, shown to people
     #[arg(long, value_parser = DisplayName::parse)]
     name: DisplayName,
-    /// IANA time zone of the site
+    /// IANA time zone of the site, such as Europe/Stockholm
     #[arg(long, value_parser = SiteZone::parse)]
     zone: SiteZone,
     /// Address and port for controllers, customers and operators
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7443")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:7443",
+        value_parser = parse_address
+    )]
     listen: SocketAddr,
     /// Name or address under which they reach the server; may be repeated
     #[arg(long, value_name = "NAME", value_parser = ServerName::parse)]
@@ -99,12 +122,28 @@ struct Init {
     log_name: Option<KeyName>,
 }
 
+/// The command line asks for what cannot be; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Slip {
+    what: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("expected an address and port such as 10.0.0.5:7443 or [::]:7443")]
+struct NoAddress;
+
+fn parse_address(text: &str) -> Result<SocketAddr, NoAddress> {
+    text.parse().map_err(|_| NoAddress)
+}
+
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
             note(&format!("slussd: {error:#}"));
-            let operator_slip = error.downcast_ref::<ConfigError>().is_some();
+            let operator_slip = error.downcast_ref::<ConfigError>().is_some()
+                || error.downcast_ref::<Slip>().is_some();
             ExitCode::from(if operator_slip { 2 } else { 1 })
         }
     }

@@ -11,7 +11,7 @@ use toml::Spanned;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("{}: cannot be read: {kind}", file.display())]
+    #[error("{}: cannot be read: {}", file.display(), why(*kind))]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -29,6 +29,13 @@ pub enum ConfigError {
         /// What, and where.
         fault: TomlFault,
     },
+}
+
+fn why(kind: io::ErrorKind) -> String {
+    if kind == io::ErrorKind::NotFound {
+        return "no such file or folder".to_owned();
+    }
+    kind.to_string()
 }
 
 /// What is wrong in a TOML text, and where.
@@ -57,8 +64,18 @@ pub fn toml_fault(text: &str, error: &toml::de::Error) -> TomlFault {
     TomlFault {
         line: line_number(text, offset),
         key,
-        expected: message.lines().next().unwrap_or_default().to_owned(),
+        expected: plain(message.lines().next().unwrap_or_default()),
     }
+}
+
+/// The parser's words for types, in words of people who write files.
+fn plain(message: &str) -> String {
+    message
+        .replace("expected i64", "expected a whole number")
+        .replace("expected a string", "expected text in quotes")
+        .replace("unknown field", "unknown key")
+        .replace("missing field", "missing key")
+        .replace("unknown variant", "unknown word")
 }
 
 fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
@@ -144,7 +161,11 @@ impl Locator<'_> {
             .filter(|number| range.contains(number))
             .ok_or_else(|| {
                 let (low, high) = range.into_inner();
-                self.at(key, value, format!("a number from {low} to {high}"))
+                self.at(
+                    key,
+                    value,
+                    format!("expected a number from {low} to {high}"),
+                )
             })
     }
 

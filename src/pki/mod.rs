@@ -22,12 +22,13 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::service::tls::TlsError;
+use crate::store::disk::why;
 
 /// A certificate matter that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A file or folder could not be read or written.
-    #[error("{}: {kind}", path.display())]
+    #[error("{}: {}", path.display(), why(*kind))]
     File {
         /// The file or folder.
         path: PathBuf,

@@ -35,6 +35,14 @@ pub fn failed_to(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> 
     }
 }
 
+/// What kind of failure it was, in words for people.
+pub fn why(kind: io::ErrorKind) -> String {
+    if kind == io::ErrorKind::NotFound {
+        return "no such file or folder".to_owned();
+    }
+    kind.to_string()
+}
+
 /// Files and folders, as the store uses them.
 ///
 /// Durability: bytes count after [`DiskFile::sync_data`], a new name, rename or removal only

@@ -9,12 +9,12 @@ use sluss::client::print::{Cell, Column, OutputFormat, Place, Printer, note, tex
 use sluss::config::Config;
 use sluss::env::System;
 use sluss::init::identity_folder;
-use sluss::pki::{Days, PkiFolder, Registered};
+use sluss::pki::{Days, PkiError, PkiFolder, Registered};
 use sluss::service::auth::CertificateSerial;
 use sluss::store::disk::RealDisk;
 use sluss::types::{Caller, CallerKind, UtcTime, World as _};
 
-use super::AtConfig;
+use super::{AtConfig, Slip};
 
 /// Days before its end from which a certificate is shown as one that ends soon.
 const SOON_DAYS: u64 = 30;
@@ -23,15 +23,23 @@ const SECONDS_PER_DAY: u64 = 86_400;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cert {
     /// Make a certificate and put it into a folder with ca.pem, cert.pem, key.pem and log.pub
+    ///
+    /// The folder is what its owner gives to `sluss --identity`. A caller may have several
+    /// certificates: to renew one, issue the next into another folder with --out, and revoke the
+    /// old one when it is no longer used.
     #[command(after_help = "Examples:\n  \
-        slussd cert issue controller gate-1\n  \
-        slussd cert issue customer acme --days 90 --out ./acme")]
+        slussd cert issue --config /var/lib/sluss/slussd.toml controller gate-1\n  \
+        slussd cert issue customer acme --days 90 --out ./acme\n  \
+        slussd cert issue operator night-shift")]
     Issue(Issue),
     /// Make a certificate count no longer; a running server takes note within about a second
     #[command(after_help = "Example:\n  \
         slussd cert revoke 5c0e9b3f6a7d481c9e2b7f60d1a4c835")]
     Revoke(Revoke),
     /// List every certificate that was issued
+    #[command(after_help = "Examples:\n  \
+        slussd cert list\n  \
+        slussd cert list -o csv > certificates.csv")]
     List(List),
 }
 
@@ -87,7 +95,9 @@ fn pki(config: &Config) -> PkiFolder {
 
 fn issue(args: &Issue) -> Result<()> {
     let config = Config::read(&args.at.config)?;
-    let caller = Caller::parse(args.kind, &args.id)?;
+    let caller = Caller::parse(args.kind, &args.id).map_err(|expected| Slip {
+        what: format!("<ID>: {expected}"),
+    })?;
     let beside = args.at.config.parent().unwrap_or(Path::new("."));
     let out = args
         .out
@@ -100,7 +110,17 @@ fn issue(args: &Issue) -> Result<()> {
         caller.clone(),
         (args.days, &out),
         &System::start(),
-    )?;
+    );
+    let issued = match issued {
+        Err(PkiError::Exists(file)) => {
+            let folder = file.parent().unwrap_or(&file).display().to_string();
+            anyhow::bail!(
+                "{folder}: holds a certificate already, which is not overwritten; \
+                 name another folder with --out"
+            );
+        }
+        issued => issued?,
+    };
     text(&format!("{}\n", out.display()))?;
     let end = issued.not_after.rfc3339();
     note(&format!(
@@ -155,7 +175,7 @@ fn state(row: &Registered, now: UtcTime) -> &'static str {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("controller, customer, desk or operator")]
+#[error("expected controller, customer, desk or operator")]
 struct NoKind;
 
 fn parse_kind(text: &str) -> Result<CallerKind, NoKind> {
@@ -163,7 +183,7 @@ fn parse_kind(text: &str) -> Result<CallerKind, NoKind> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a number of days from 1 to 1830")]
+#[error("expected a number of days from 1 to 1830")]
 struct NoDays;
 
 fn parse_days(text: &str) -> Result<Days, NoDays> {
