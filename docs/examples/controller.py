@@ -244,21 +244,32 @@ def open_api(server, server_name, identity):
     return Api(server, server_name, read("ca.pem"), read("cert.pem"), read("key.pem"))
 
 
+def read_card(text):
+    """Reads FORMAT:BITS:HEX, such as H10301:26:95181cc0."""
+    try:
+        form, bits, digits = text.split(":")
+        return Card(form, int(bits), bytes.fromhex(digits))
+    except ValueError:
+        message = "expected FORMAT:BITS:HEX such as H10301:26:95181cc0"
+        raise argparse.ArgumentTypeError(message) from None
+
+
 def main():
     parser = argparse.ArgumentParser(description="Shows a card at an access point.")
     parser.add_argument("--server", required=True, metavar="HOST:PORT")
     parser.add_argument("--server-name", help="name in the server's certificate, if not HOST")
     parser.add_argument("--identity", required=True, metavar="DIR")
     parser.add_argument("--access-point", required=True, metavar="ID")
-    parser.add_argument("--card", required=True, metavar="FORMAT:BITS:HEX")
+    parser.add_argument("--card", required=True, type=read_card, metavar="FORMAT:BITS:HEX")
     parser.add_argument("--pin", default="")
     given = parser.parse_args()
-    form, bits, digits = given.card.split(":")
-    card = Card(form, int(bits), bytes.fromhex(digits))
-    api = open_api(given.server, given.server_name, given.identity)
+    try:
+        api = open_api(given.server, given.server_name, given.identity)
+    except OSError as error:
+        parser.error(f"--identity: {error}")
     controller = Controller(api, f"example-{time.time_ns()}")
     try:
-        answer = controller.authorize(given.access_point, card, given.pin)
+        answer = controller.authorize(given.access_point, given.card, given.pin)
     except CallError as error:
         print(error, file=sys.stderr)
         return 7 if error.means_own_rules else 1

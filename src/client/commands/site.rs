@@ -6,12 +6,19 @@ use clap::{Args, Subcommand};
 use tonic::transport::Channel;
 
 use super::plan;
-use crate::client::connect::{ConnectArgs, connect, request};
+use crate::client::connect::{ConnectArgs, Connection, connect, request};
 use crate::client::exit::Failure;
+use crate::client::fault::FaultList;
 use crate::client::print::{OutputFormat, note};
 use crate::client::site_file;
+use crate::client::words::bare_id;
+use crate::pb::v1::directory_service_client::DirectoryServiceClient;
+use crate::pb::v1::site_part::Part;
 use crate::pb::v1::site_service_client::SiteServiceClient;
-use crate::pb::v1::{ApplySiteRequest, PlanSiteRequest, PlanSiteResponse, UploadSiteRequest};
+use crate::pb::v1::{
+    ApplySiteRequest, GetSiteRequest, PlanSiteRequest, PlanSiteResponse, SitePart,
+    UploadSiteRequest,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SiteCommand {
@@ -69,7 +76,9 @@ async fn upload_and_plan(connection: &ConnectArgs, args: &PlanArgs) -> Result<Pl
     // The file is read before anything is called: its faults need no server.
     let parts = site_file::read(&args.file)?;
     let file = args.file.display().to_string();
-    let mut client = SiteServiceClient::new(connect(connection).await?.channel());
+    let connection = connect(connection).await?;
+    check_site(&connection, &file, &parts).await?;
+    let mut client = SiteServiceClient::new(connection.channel());
     let messages: Vec<UploadSiteRequest> = plan::chunks(parts)
         .into_iter()
         .map(|parts| UploadSiteRequest { parts })
@@ -100,6 +109,31 @@ async fn upload_and_plan(connection: &ConnectArgs, args: &PlanArgs) -> Result<Pl
         upload,
         plan,
     })
+}
+
+/// A file that names its site is for no other: the wrong server would be emptied of its own.
+async fn check_site(
+    connection: &Connection,
+    file: &str,
+    parts: &[SitePart],
+) -> Result<(), Failure> {
+    let named = parts.iter().find_map(|part| match &part.part {
+        Some(Part::Site(site)) if !site.name.is_empty() => Some((part.line, &site.name)),
+        _ => None,
+    });
+    let Some((line, name)) = named else {
+        return Ok(());
+    };
+    let mut directory = DirectoryServiceClient::new(connection.channel());
+    let site = directory.get_site(request(GetSiteRequest {})).await?;
+    let here = site.into_inner().name;
+    let mut faults = FaultList::default();
+    if *name != here {
+        let (here, named) = (bare_id(&here), bare_id(name));
+        let what = format!("expected `{here}`, the site of this server, found `{named}`");
+        faults.push(line, "site.id", what);
+    }
+    Ok(faults.finish(file, ())?)
 }
 
 async fn apply(connection: &ConnectArgs, args: ApplyArgs) -> Result<(), Failure> {
