@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use super::plan;
 use crate::client::connect::{ConnectArgs, Connection, connect, request};
 use crate::client::exit::Failure;
-use crate::client::fault::FaultList;
+use crate::client::fault::{FaultList, FileFaults};
 use crate::client::print::{OutputFormat, note};
 use crate::client::site_file;
 use crate::client::words::bare_id;
@@ -126,14 +126,18 @@ async fn check_site(
     };
     let mut directory = DirectoryServiceClient::new(connection.channel());
     let site = directory.get_site(request(GetSiteRequest {})).await?;
-    let here = site.into_inner().name;
+    Ok(same_site((file, line), name, &site.into_inner().name)?)
+}
+
+/// Whether the site that a line of a file names is the one here; both are resource names.
+fn same_site((file, line): (&str, u32), named: &str, here: &str) -> Result<(), FileFaults> {
     let mut faults = FaultList::default();
-    if *name != here {
-        let (here, named) = (bare_id(&here), bare_id(name));
+    if named != here {
+        let (here, named) = (bare_id(here), bare_id(named));
         let what = format!("expected `{here}`, the site of this server, found `{named}`");
         faults.push(line, "site.id", what);
     }
-    Ok(faults.finish(file, ())?)
+    faults.finish(file, ())
 }
 
 async fn apply(connection: &ConnectArgs, args: ApplyArgs) -> Result<(), Failure> {
@@ -159,4 +163,19 @@ async fn apply(connection: &ConnectArgs, args: ApplyArgs) -> Result<(), Failure>
         done.added_count, done.changed_count, done.removed_count, done.etag
     ));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_site_is_refused_by_its_line() {
+        assert!(same_site(("f.toml", 4), "sites/dc1", "sites/dc1").is_ok());
+        let refused = same_site(("f.toml", 4), "sites/dc2", "sites/dc1").unwrap_err();
+        assert_eq!(
+            refused.lines(),
+            ["f.toml:4: site.id: expected `dc1`, the site of this server, found `dc2`"]
+        );
+    }
 }
