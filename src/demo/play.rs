@@ -77,8 +77,7 @@ fn tell(step: &Step, decision: &str, reasons: &[String], json: bool) -> Result<(
     } else {
         let reasons = reasons.join(", ");
         let (at, point, says) = (&step.at, &step.access_point, &step.says);
-        writeln!(out, "{at}  {point:<13} {decision:<12} {reasons}")?;
-        writeln!(out, "       {says}")?;
+        writeln!(out, "{at}  {point:<13} {decision:<12} {reasons:<33} {says}")?;
     }
     Ok(())
 }
