@@ -12,6 +12,7 @@ use tonic::Code;
 
 use crate::house::{
     ACME, Draft, Gate, House, OFFICE, SITE, detail, field, h10301, is_grant, leaves, reason,
+    sequence,
 };
 
 /// The badge number of a leaf, where it tells of an attempt with one.
@@ -65,22 +66,28 @@ async fn invariant_1_no_grant_before_the_entry_can_be_read() {
 /// Connections that ask without a pause.
 const LANES: usize = 4;
 
+/// An entry of the journal, by its number, and whether it grants.
+type Entry = (u64, bool);
+
 /// Asks until the right is gone and has been refused many times; no attempt that was sent after
-/// `is_gone` was set is granted, nor is an older grant given out again.
-async fn hammer(mut gate: Gate, is_gone: Arc<AtomicBool>, warm: mpsc::UnboundedSender<()>) {
+/// `is_gone` was set is granted, nor is an older grant given out again. Answers what was written.
+async fn hammer(
+    mut gate: Gate,
+    is_gone: Arc<AtomicBool>,
+    warm: mpsc::UnboundedSender<()>,
+) -> Vec<Entry> {
     const WARM: usize = 5;
     const REFUSALS: usize = 20;
     let card = h10301(42, 1_002);
     let (mut grants, mut refusals, mut granted) = (0, 0, None);
+    let mut written = Vec::new();
     while refusals < REFUSALS {
         let sent_after = is_gone.load(Ordering::SeqCst);
         let request = gate.request(OFFICE, &card);
         let answer = gate.ask(request.clone()).await.unwrap();
+        written.push((sequence(&answer.entry), is_grant(&answer)));
         if is_grant(&answer) {
-            assert!(
-                !sent_after,
-                "granted after the right was removed: {answer:?}"
-            );
+            assert!(!sent_after, "granted after the right was removed");
             granted = Some((request, answer.entry));
             grants += 1;
             if grants == WARM {
@@ -94,6 +101,25 @@ async fn hammer(mut gate: Gate, is_gone: Arc<AtomicBool>, warm: mpsc::UnboundedS
     let refused = gate.ask(request).await.unwrap_err();
     assert_eq!(reason(&refused), "ATTEMPT_ALREADY_DECIDED");
     assert_eq!(detail(&refused, "entry"), Some(entry));
+    written
+}
+
+/// The journal as it was written: grants, then the change of the rules, then denials.
+///
+/// The change is the one number that no attempt has.
+fn change_parts_grants_from_denials(mut written: Vec<Entry>) {
+    written.sort_unstable();
+    let first = written[0].0;
+    let grants = written.iter().take_while(|entry| entry.1).count();
+    let is_refused = written[grants..].iter().all(|entry| !entry.1);
+    assert!(is_refused, "a grant behind a denial: {written:?}");
+    let change = first + u64::try_from(grants).unwrap();
+    let numbers = written.iter().map(|entry| entry.0);
+    let expected = (first..).filter(|number| *number != change);
+    assert!(
+        numbers.eq(expected.take(written.len())),
+        "the change is between them: {written:?}"
+    );
 }
 
 /// Ways to take the right of badge A-1002 away: what happens, the site file and the list.
@@ -151,9 +177,8 @@ async fn invariant_10_a_removed_right_is_refused_at_the_next_try() {
             house.apply_list("acme", list).await.unwrap();
         }
         is_gone.store(true, Ordering::SeqCst);
-        while let Some(done) = lanes.join_next().await {
-            done.unwrap_or_else(|broken| panic!("{what}: {broken}"));
-        }
+        let written = lanes.join_all().await;
+        change_parts_grants_from_denials(written.concat());
         house.apply_site(SITE).await.unwrap();
         house.apply_list("acme", ACME).await.unwrap();
     }

@@ -486,6 +486,11 @@ pub(crate) fn h10301(facility: u8, number: u16) -> pb::Card {
     }
 }
 
+/// Number of the journal's entry that an answer names.
+pub(crate) fn sequence(entry: &str) -> u64 {
+    entry.rsplit('/').next().unwrap().parse().unwrap()
+}
+
 /// Whether an answer grants.
 pub(crate) fn is_grant(answer: &pb::AuthorizeResponse) -> bool {
     answer.decision == i32::from(pb::Decision::Grant)

@@ -3,12 +3,7 @@
 use sluss::pb::v1 as pb;
 use tonic::Code;
 
-use crate::house::{Draft, Gate, House, OFFICE, detail, field, h10301, reason};
-
-/// Number of the journal's entry that an answer names.
-fn sequence(entry: &str) -> u64 {
-    entry.rsplit('/').next().unwrap().parse().unwrap()
-}
+use crate::house::{Draft, Gate, House, OFFICE, detail, field, h10301, reason, sequence};
 
 /// The number of the next entry, found by making it.
 async fn mark(gate: &mut Gate) -> u64 {

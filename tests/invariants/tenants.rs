@@ -23,7 +23,7 @@ use crate::house::{
 };
 
 /// Ids, names and numbers of bolt and its people: acme receives none of them.
-const THEIRS: [&str; 16] = [
+const THEIRS: [&str; 17] = [
     "bolt",
     "Bolt",
     "Toni Falk",
@@ -35,6 +35,7 @@ const THEIRS: [&str; 16] = [
     "b-toni",
     "b-quist",
     "b-late",
+    "p-late",
     "B-2002",
     "vault-b",
     "Vault of Bolt",
