@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Value};
 use protox::prost::Message as _;
 
-const API: [&str; 7] = [
+const API: [&str; 10] = [
     "sluss/v1/access_list_service.proto",
+    "sluss/v1/alarm_service.proto",
     "sluss/v1/directory_service.proto",
+    "sluss/v1/door_order_service.proto",
     "sluss/v1/door_service.proto",
     "sluss/v1/explain_service.proto",
     "sluss/v1/feed_record.proto",
     "sluss/v1/feed_service.proto",
+    "sluss/v1/reader_service.proto",
     "sluss/v1/site_service.proto",
 ];
 const STORED: &str = "sluss/store/v1/records.proto";

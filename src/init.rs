@@ -261,6 +261,7 @@ fn lay_store(
         id: new.site.to_string(),
         display_name: new.name.reveal().to_owned(),
         time_zone: new.zone.name().to_owned(),
+        duress_pin: false,
     };
     let mut first = Batch::new();
     first.put::<Meta>(&(), &meta);

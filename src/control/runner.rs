@@ -10,7 +10,8 @@ use crate::store::{
     Source,
 };
 use crate::types::{
-    AccessPointId, Attempt, Card, Denial, Now, PersonId, Pin, PinEvidence, PresentedCard, World,
+    AccessPointId, Attempt, Card, CardCheck, Denial, Now, PersonId, Pin, PinEvidence,
+    PresentedCard, World,
 };
 
 /// How often one attempt is decided again because rules were removed meanwhile.
@@ -256,5 +257,6 @@ pub fn presented_card(card: &Card, secrets: &Secrets) -> PresentedCard {
         format: card.format().clone(),
         bit_length: card.bit_length(),
         key: secrets.card_key(card),
+        check: CardCheck::Sound,
     }
 }

@@ -335,6 +335,9 @@ fn door_event_number(kind: DoorEventKind) -> i32 {
         DoorEventKind::DoorHeld => v1::DoorEventKind::DoorHeld,
         DoorEventKind::DoorClosed => v1::DoorEventKind::DoorClosed,
         DoorEventKind::Tamper => v1::DoorEventKind::Tamper,
+        DoorEventKind::OpenedByOrder => v1::DoorEventKind::OpenedByOrder,
+        DoorEventKind::UnlockedByOrder => v1::DoorEventKind::UnlockedByOrder,
+        DoorEventKind::LockedByOrder => v1::DoorEventKind::LockedByOrder,
     }
     .into()
 }

@@ -1,8 +1,8 @@
 //! The attempt that somebody would make: for questions of the kind "what if".
 
 use crate::types::{
-    AccessPointId, Attempt, Badge, BadgeState, CardFormat, PersonId, PinEvidence, PresentedCard,
-    UtcTime, ValidityState,
+    AccessPointId, Attempt, Badge, BadgeState, CardCheck, CardFormat, PersonId, PinEvidence,
+    PresentedCard, UtcTime, ValidityState,
 };
 
 use super::Roster;
@@ -36,6 +36,7 @@ pub fn attempt_for(roster: &Roster, what_if: WhatIf<'_>, now: UtcTime) -> Option
             format: CardFormat::parse(NO_CARD).ok()?,
             bit_length: 0,
             key: badge.card,
+            check: CardCheck::Sound,
         },
         pin: what_if.pin,
     })

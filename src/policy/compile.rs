@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::types::{
     AccessListEntry, AccessPoint, AreaId, CardKey, Controller, CustomerId, Direction, Door,
-    ScheduleId,
+    DoorDrive, ScheduleId,
 };
 
 use super::fault::check_ids;
@@ -185,7 +185,9 @@ impl<'a> Compiler<'a> {
     fn doors(&mut self) -> Rows<Door> {
         for door in self.parts.doors.values() {
             let by = || Resource::Door(door.id.clone());
-            Self::resolve(&mut self.faults, &self.controllers, &door.controller, by);
+            if let DoorDrive::Controller(controller) = &door.drive {
+                Self::resolve(&mut self.faults, &self.controllers, controller, by);
+            }
         }
         Rows::new(self.parts.doors.values().cloned().collect())
     }

@@ -5,8 +5,8 @@
 //! verified. Everything that fails is a reason; one reason is enough to deny.
 
 use crate::types::{
-    Attempt, BadgeState, Decision, Denial, DenialReason, Factor, FactorRequirement, FactorSet,
-    Grant, LocalTime, Person, PersonState, PinEvidence, ReasonSet, UtcTime, Validity,
+    Attempt, BadgeState, CardCheck, Decision, Denial, DenialReason, Factor, FactorRequirement,
+    FactorSet, Grant, LocalTime, Person, PersonState, PinEvidence, ReasonSet, UtcTime, Validity,
     ValidityState,
 };
 
@@ -21,8 +21,13 @@ pub fn decide(roster: &Roster, attempt: &Attempt, now: UtcTime) -> Decision {
     let scene = Scene::new(roster, now);
     let point = roster.point(&attempt.access_point);
     let factors = point.map_or(ReasonSet::EMPTY, |p| scene.factor_reasons(p, attempt.pin));
+    let unsound = card_reasons(attempt.card.check);
+    if !unsound.is_empty() {
+        // What was misread names nobody: no badge is looked up.
+        return unidentified(unsound.union(factors));
+    }
     let Some((badge, holder)) = roster.badge_and_holder(&attempt.card.key) else {
-        return unknown_card(factors);
+        return unidentified(one(DenialReason::UnknownCard).union(factors));
     };
     let listed = match point {
         Some(point) => scene.look_in_lists(point, holder),
@@ -135,7 +140,9 @@ impl<'a> Scene<'a> {
     fn factor_reasons(&self, point: &PointRow, pin: PinEvidence) -> ReasonSet {
         match (self.requirement(point), pin) {
             (FactorRequirement::Badge, _)
-            | (FactorRequirement::BadgeAndPin, PinEvidence::Verified) => ReasonSet::EMPTY,
+            | (FactorRequirement::BadgeAndPin, PinEvidence::Verified | PinEvidence::Duress) => {
+                ReasonSet::EMPTY
+            }
             (FactorRequirement::BadgeAndPin, PinEvidence::NotGiven) => {
                 one(DenialReason::PinRequired)
             }
@@ -145,6 +152,15 @@ impl<'a> Scene<'a> {
             }
             (FactorRequirement::BadgeAndFinger, _) => one(DenialReason::FactorNotSupported),
         }
+    }
+}
+
+/// Why a card may not be looked up.
+fn card_reasons(check: CardCheck) -> ReasonSet {
+    match check {
+        CardCheck::Sound => ReasonSet::EMPTY,
+        CardCheck::ParityFailed => one(DenialReason::CardParity),
+        CardCheck::FormatNotAccepted => one(DenialReason::CardFormatNotAccepted),
     }
 }
 
@@ -200,11 +216,12 @@ fn one(reason: DenialReason) -> ReasonSet {
 }
 
 /// Of an unknown card nothing is verified: there is no holder whose PIN it could have been.
-fn unknown_card(factors: ReasonSet) -> Decision {
+/// A denial of a card that leads to nobody.
+fn unidentified(reasons: ReasonSet) -> Decision {
     Decision::Denial(Denial {
         badge: None,
         person: None,
-        reasons: one(DenialReason::UnknownCard).union(factors),
+        reasons,
         verified: FactorSet::EMPTY,
     })
 }
@@ -225,7 +242,7 @@ fn verified(pin: PinEvidence) -> FactorSet {
     let mut factors = FactorSet::EMPTY;
     factors.insert(Factor::Badge);
     match pin {
-        PinEvidence::Verified => factors.insert(Factor::Pin),
+        PinEvidence::Verified | PinEvidence::Duress => factors.insert(Factor::Pin),
         PinEvidence::NotGiven | PinEvidence::Wrong | PinEvidence::LockedOut => {}
     }
     factors

@@ -137,7 +137,9 @@ impl<'a> Case<'a> {
     /// The rules that gave a reason.
     fn failed(&self, reason: DenialReason) -> Vec<FailedRule> {
         let found = match reason {
-            DenialReason::UnknownCard => vec![self.unknown_card()],
+            DenialReason::UnknownCard
+            | DenialReason::CardParity
+            | DenialReason::CardFormatNotAccepted => vec![self.unknown_card()],
             DenialReason::CredentialNotEnabled
             | DenialReason::CredentialNotActive
             | DenialReason::CredentialExpired => self.of_badge(reason),

@@ -60,7 +60,7 @@ impl PinFailures {
     pub fn after(before: Option<Self>, pin: PinEvidence, at: UtcTime) -> Option<Self> {
         match pin {
             PinEvidence::NotGiven | PinEvidence::LockedOut => before,
-            PinEvidence::Verified => None,
+            PinEvidence::Verified | PinEvidence::Duress => None,
             PinEvidence::Wrong => {
                 let counts = |b: &Self| at.seconds_since(b.last_at) < LOCKOUT.as_secs();
                 let count = before

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::types::{
     AccessListEntry, AccessPoint, AccessPointId, Area, AreaId, Badge, BadgeId, Controller,
-    ControllerId, Customer, CustomerId, Door, DoorId, EntryRef, Person, PersonId, Schedule,
-    ScheduleId, SiteZone, SpecialDays, SpecialDaysId,
+    ControllerId, Customer, CustomerId, Door, DoorId, EntryRef, Person, PersonId, Reader, ReaderId,
+    Schedule, ScheduleId, SiteZone, SpecialDays, SpecialDaysId,
 };
 
 use super::PinVerifier;
@@ -17,12 +17,16 @@ use super::PinVerifier;
 pub struct RosterParts {
     /// The zone in which schedules are read.
     pub zone: SiteZone,
+    /// Whether duress PINs are understood.
+    pub duress_pin: bool,
     /// Areas.
     pub areas: BTreeMap<AreaId, Area>,
     /// Doors.
     pub doors: BTreeMap<DoorId, Door>,
     /// Sides of doors.
     pub access_points: BTreeMap<AccessPointId, AccessPoint>,
+    /// Readers that Sluss polls.
+    pub readers: BTreeMap<ReaderId, Reader>,
     /// Controllers.
     pub controllers: BTreeMap<ControllerId, Controller>,
     /// Tenants.
@@ -46,9 +50,11 @@ impl RosterParts {
     pub fn new(zone: SiteZone) -> Self {
         Self {
             zone,
+            duress_pin: false,
             areas: BTreeMap::new(),
             doors: BTreeMap::new(),
             access_points: BTreeMap::new(),
+            readers: BTreeMap::new(),
             controllers: BTreeMap::new(),
             customers: BTreeMap::new(),
             persons: BTreeMap::new(),

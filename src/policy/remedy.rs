@@ -81,9 +81,8 @@ fn for_factors(case: &Case<'_>, point: &PointRow, person: &PersonId) -> Option<C
         Some(Change::Pin { person, edit })
     };
     match (case.scene.requirement(point), case.attempt.pin) {
-        (FactorRequirement::Badge, _) | (FactorRequirement::BadgeAndPin, PinEvidence::Verified) => {
-            None
-        }
+        (FactorRequirement::Badge, _)
+        | (FactorRequirement::BadgeAndPin, PinEvidence::Verified | PinEvidence::Duress) => None,
         (FactorRequirement::BadgeAndPin, PinEvidence::LockedOut) => pin(PinEdit::WaitForLockout),
         (FactorRequirement::BadgeAndPin, PinEvidence::NotGiven | PinEvidence::Wrong) => {
             pin(if has_pin {
@@ -103,7 +102,7 @@ fn for_factors(case: &Case<'_>, point: &PointRow, person: &PersonId) -> Option<C
 /// The strongest requirement that what was presented meets.
 fn strongest(evidence: PinEvidence) -> FactorRequirement {
     match evidence {
-        PinEvidence::Verified => FactorRequirement::BadgeAndPin,
+        PinEvidence::Verified | PinEvidence::Duress => FactorRequirement::BadgeAndPin,
         PinEvidence::NotGiven | PinEvidence::Wrong | PinEvidence::LockedOut => {
             FactorRequirement::Badge
         }

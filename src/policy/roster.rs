@@ -163,10 +163,10 @@ impl Roster {
             .find(|point| point.door == *door && point.direction == Direction::Entry)
     }
 
-    /// The controller that drives the door of an access point.
+    /// The controller that drives the door of an access point; `None` where a reader does.
     pub fn controller_of(&self, id: &AccessPointId) -> Option<&ControllerId> {
         let door = self.point(id)?.door;
-        self.doors.get(door).map(|door| &door.controller)
+        self.doors.get(door)?.drive.controller()
     }
 
     /// An area.

@@ -110,7 +110,9 @@ impl Roster {
             .iter()
             .filter(|p| p.either_side.binary_search(&customer).is_ok());
         let doors = owned.filter_map(|point| self.doors.get(point.door));
-        let mut found: Vec<_> = doors.map(|door| door.controller.clone()).collect();
+        let mut found: Vec<_> = doors
+            .filter_map(|d| d.drive.controller().cloned())
+            .collect();
         found.sort_unstable();
         found.dedup();
         found

@@ -155,6 +155,15 @@ impl DoorApi {
 
 #[tonic::async_trait]
 impl DoorService for DoorApi {
+    type SessionStream = tokio_stream::Pending<Result<v1::SessionResponse, Status>>;
+
+    async fn session(
+        &self,
+        _request: Request<tonic::Streaming<v1::SessionRequest>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::unimplemented("sessions are not served yet"))
+    }
+
     async fn authorize(
         &self,
         request: Request<AuthorizeRequest>,

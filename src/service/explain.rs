@@ -21,8 +21,9 @@ use crate::service::status::{Reason, fault, invalid, not_found};
 use crate::store::lists::doors_of;
 use crate::store::{Feeds, JournalRef, Rules, RulesCell};
 use crate::types::{
-    AccessPointId, Attempt, BadgeNumber, Caller, CardFormat, CardKey, CustomerId, Decision, DoorId,
-    PersonId, PinEvidence, Precision, PresentedCard, UtcTime, World,
+    AccessPointId, Attempt, BadgeNumber, Caller, CardCheck, CardFormat, CardKey, CustomerId,
+    Decision, DenialReason, DoorId, PersonId, PinEvidence, Precision, PresentedCard, UtcTime,
+    World,
 };
 
 /// What the explain service works with.
@@ -294,6 +295,18 @@ fn today(
     may_read.then(|| told(reader, rules, &attempt, at, reader.precision(rules)))
 }
 
+/// What was found of the card itself; the entry's reasons tell.
+fn check_of(body: &JournalBody) -> CardCheck {
+    let has = |reason: DenialReason| body.reasons.contains(&u32::from(reason.number()));
+    if has(DenialReason::CardParity) {
+        CardCheck::ParityFailed
+    } else if has(DenialReason::CardFormatNotAccepted) {
+        CardCheck::FormatNotAccepted
+    } else {
+        CardCheck::Sound
+    }
+}
+
 /// The attempt that an entry tells of.
 fn attempt_of(body: &JournalBody) -> Option<Attempt> {
     let key: [u8; 16] = body.card_key.as_slice().try_into().ok()?;
@@ -303,11 +316,13 @@ fn attempt_of(body: &JournalBody) -> Option<Attempt> {
             format: CardFormat::parse(&body.card_format).ok()?,
             bit_length: body.card_bit_length,
             key: CardKey::from_bytes(key),
+            check: check_of(body),
         },
         pin: match body.pin_evidence {
             1 => PinEvidence::Verified,
             2 => PinEvidence::Wrong,
             3 => PinEvidence::LockedOut,
+            4 => PinEvidence::Duress,
             _ => PinEvidence::NotGiven,
         },
     })

@@ -57,7 +57,8 @@ pub(super) fn time(time: Option<&prost_types::Timestamp>, field: &str) -> Result
 pub(super) fn door_event_kind(number: i32, field: &str) -> Result<DoorEventKind, Status> {
     let kind = u8::try_from(number)
         .ok()
-        .and_then(DoorEventKind::from_number);
+        .and_then(DoorEventKind::from_number)
+        .filter(|kind| kind.is_of_field());
     kind.ok_or_else(|| invalid(field, "is no kind of door event"))
 }
 

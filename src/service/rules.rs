@@ -5,13 +5,14 @@
 
 use crate::types::{
     Caller,
-    CallerKind::{self, Controller, Customer, Operator},
+    CallerKind::{self, Controller, Customer, Desk, Operator},
 };
 
 const EVERYBODY: &[CallerKind] = &CallerKind::ALL;
 const CONTROLLER: &[CallerKind] = &[Controller];
 const CUSTOMER: &[CallerKind] = &[Customer];
 const OPERATOR: &[CallerKind] = &[Operator];
+const DESK_OPERATOR: &[CallerKind] = &[Desk, Operator];
 const CUSTOMER_OPERATOR: &[CallerKind] = &[Customer, Operator];
 const CONTROLLER_OPERATOR: &[CallerKind] = &[Controller, Operator];
 const ALL_BUT_DESK: &[CallerKind] = &[Controller, Customer, Operator];
@@ -24,6 +25,14 @@ type Row = (&'static str, &'static [CallerKind]);
 const ROWS: &[Row] = &[
     ("/sluss.v1.DoorService/Authorize", CONTROLLER),
     ("/sluss.v1.DoorService/ReportDoorEvents", CONTROLLER),
+    ("/sluss.v1.DoorService/Session", CONTROLLER),
+    ("/sluss.v1.DoorOrderService/OrderDoor", OPERATOR),
+    ("/sluss.v1.DoorOrderService/GetDoorStatus", DESK_OPERATOR),
+    ("/sluss.v1.DoorOrderService/ListDoorStatuses", DESK_OPERATOR),
+    ("/sluss.v1.AlarmService/ListAlarms", DESK_OPERATOR),
+    ("/sluss.v1.AlarmService/WatchAlarms", DESK_OPERATOR),
+    ("/sluss.v1.AlarmService/AcknowledgeAlarm", DESK_OPERATOR),
+    ("/sluss.v1.ReaderService/ListReaderStatuses", OPERATOR),
     ("/sluss.v1.FeedService/ListFeedLeaves", CUSTOMER),
     ("/sluss.v1.FeedService/Watch", CUSTOMER),
     (

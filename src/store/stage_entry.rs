@@ -327,5 +327,6 @@ fn pin_number(pin: PinEvidence) -> u32 {
         PinEvidence::Verified => 1,
         PinEvidence::Wrong => 2,
         PinEvidence::LockedOut => 3,
+        PinEvidence::Duress => 4,
     }
 }

@@ -2,6 +2,17 @@
 
 use super::{AccessPointId, BadgeId, CardFormat, CardKey, EntryRef, PersonId};
 
+/// Whether a card is one that its reader may hand over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CardCheck {
+    /// It is of a format of the reader, and its parity holds.
+    Sound,
+    /// A parity bit is wrong.
+    ParityFailed,
+    /// The reader has no format of this length.
+    FormatNotAccepted,
+}
+
 /// A card as presented, reduced to its keyed look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentedCard {
@@ -11,6 +22,8 @@ pub struct PresentedCard {
     pub bit_length: u32,
     /// Keyed look-up of its identity.
     pub key: CardKey,
+    /// Whether it may be looked up at all.
+    pub check: CardCheck,
 }
 
 /// What is known of the PIN when the decision is taken.
@@ -24,6 +37,8 @@ pub enum PinEvidence {
     Wrong,
     /// It was not looked at: too many wrong ones before.
     LockedOut,
+    /// It was right but for its last digit, which was one higher: its holder is being forced.
+    Duress,
 }
 
 /// Somebody presents a card at an access point.
@@ -72,11 +87,15 @@ pub enum DenialReason {
     PinLockedOut,
     /// The access point asks for a factor that no reader here can verify.
     FactorNotSupported,
+    /// A parity bit of the card is wrong.
+    CardParity,
+    /// The reader accepts no card of this length.
+    CardFormatNotAccepted,
 }
 
 impl DenialReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownCard,
         Self::CredentialNotEnabled,
         Self::CredentialNotActive,
@@ -93,9 +112,11 @@ impl DenialReason {
         Self::InvalidPin,
         Self::PinLockedOut,
         Self::FactorNotSupported,
+        Self::CardParity,
+        Self::CardFormatNotAccepted,
     ];
 
-    /// Its number, 1..=16; the same in the API, in feeds and in the store.
+    /// Its number, 1..=18; the same in the API, in feeds and in the store.
     pub fn number(self) -> u8 {
         match self {
             Self::UnknownCard => 1,
@@ -114,6 +135,8 @@ impl DenialReason {
             Self::InvalidPin => 14,
             Self::PinLockedOut => 15,
             Self::FactorNotSupported => 16,
+            Self::CardParity => 17,
+            Self::CardFormatNotAccepted => 18,
         }
     }
 
@@ -346,11 +369,17 @@ pub enum DoorEventKind {
     DoorClosed,
     /// A reader or its line was tampered with.
     Tamper,
+    /// An operator had it opened once.
+    OpenedByOrder,
+    /// An operator had it unlocked for a time.
+    UnlockedByOrder,
+    /// An operator had it locked.
+    LockedByOrder,
 }
 
 impl DoorEventKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AccessTaken,
         Self::AccessNotTaken,
         Self::RequestToExit,
@@ -358,9 +387,12 @@ impl DoorEventKind {
         Self::DoorHeld,
         Self::DoorClosed,
         Self::Tamper,
+        Self::OpenedByOrder,
+        Self::UnlockedByOrder,
+        Self::LockedByOrder,
     ];
 
-    /// Its number, 1..=7; the same in the API, in feeds and in the store.
+    /// Its number, 1..=10; the same in the API, in feeds and in the store.
     pub fn number(self) -> u8 {
         match self {
             Self::AccessTaken => 1,
@@ -370,11 +402,28 @@ impl DoorEventKind {
             Self::DoorHeld => 5,
             Self::DoorClosed => 6,
             Self::Tamper => 7,
+            Self::OpenedByOrder => 8,
+            Self::UnlockedByOrder => 9,
+            Self::LockedByOrder => 10,
         }
     }
 
     /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// Whether it happens at the door, and so may be reported by what watches it.
+    pub fn is_of_field(self) -> bool {
+        match self {
+            Self::AccessTaken
+            | Self::AccessNotTaken
+            | Self::RequestToExit
+            | Self::DoorForced
+            | Self::DoorHeld
+            | Self::DoorClosed
+            | Self::Tamper => true,
+            Self::OpenedByOrder | Self::UnlockedByOrder | Self::LockedByOrder => false,
+        }
     }
 }

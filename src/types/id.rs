@@ -93,6 +93,8 @@ id_type!(/// One side of a door.
     AccessPointId, "accessPoints");
 id_type!(/// A door controller.
     ControllerId, "controllers");
+id_type!(/// A card reader on a serial line.
+    ReaderId, "readers");
 id_type!(/// A tenant.
     CustomerId, "customers");
 id_type!(/// A person; an opaque id, never a name.

@@ -11,6 +11,12 @@ mod credential;
 
 mod place;
 
+mod reader;
+
+mod order;
+
+mod alarm;
+
 mod schedule;
 
 mod party;
@@ -22,9 +28,10 @@ mod attempt;
 mod world;
 
 pub use access_list::{AccessListEntry, EntryNumber, EntryRef, Scope};
+pub use alarm::{Alarm, AlarmKind, AlarmNumber, AlarmSubject};
 pub use attempt::{
-    Attempt, DecidedBy, Decision, Denial, DenialReason, DoorEventKind, Factor, FactorSet, Grant,
-    PinEvidence, PresentedCard, ReasonSet,
+    Attempt, CardCheck, DecidedBy, Decision, Denial, DenialReason, DoorEventKind, Factor,
+    FactorSet, Grant, PinEvidence, PresentedCard, ReasonSet,
 };
 pub use credential::{
     Badge, BadgeNumber, BadgeState, Card, CardFormat, CardKey, InvalidCard, InvalidPin,
@@ -32,8 +39,9 @@ pub use credential::{
 };
 pub use id::{
     AccessPointId, AreaId, BadgeId, BootId, ControllerId, CustomerId, DoorId, InvalidId, PersonId,
-    RequestId, ScheduleId, SiteId, SpecialDaysId,
+    ReaderId, RequestId, ScheduleId, SiteId, SpecialDaysId,
 };
+pub use order::{DoorOrder, InvalidOrder};
 pub use party::{
     Caller, CallerKind, Customer, DisplayName, Membership, Person, PersonState, Precision,
     SourceEvent,
@@ -41,6 +49,10 @@ pub use party::{
 pub use place::{
     AccessPoint, Area, Controller, Direction, Door, FactorRequirement, FactorRule, InvalidClass,
     ProtectionClass, Site,
+};
+pub use reader::{
+    BusName, DoorDrive, DoorTiming, DoorWiring, InvalidReader, Reader, ReaderAddress,
+    ReaderSecurity, Terminal,
 };
 pub use schedule::{
     DaySpan, InvalidSpan, MINUTES_PER_DAY, Schedule, SpecialDays, SpecialSpans, Weekday, WeeklySpan,

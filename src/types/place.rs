@@ -1,8 +1,8 @@
 //! Places: site, areas, doors, access points, controllers.
 
 use super::{
-    AccessPointId, AreaId, ControllerId, CustomerId, DisplayName, DoorId, ScheduleId, SiteId,
-    SiteZone,
+    AccessPointId, AreaId, ControllerId, CustomerId, DisplayName, DoorDrive, DoorId, DoorTiming,
+    ScheduleId, SiteId, SiteZone,
 };
 
 /// The site.
@@ -14,6 +14,8 @@ pub struct Site {
     pub display_name: DisplayName,
     /// Its time zone.
     pub zone: SiteZone,
+    /// Whether a PIN whose last digit is one higher opens the door and raises an alarm.
+    pub duress_pin: bool,
 }
 
 /// A class outside 1..=4.
@@ -61,8 +63,10 @@ pub struct Door {
     pub id: DoorId,
     /// Name shown to people.
     pub display_name: DisplayName,
-    /// The controller that drives it.
-    pub controller: ControllerId,
+    /// What drives it.
+    pub drive: DoorDrive,
+    /// How long things may take at it.
+    pub timing: DoorTiming,
 }
 
 /// An integrator's box that drives doors.

@@ -33,6 +33,7 @@ pub(super) fn site(reader: &mut Reader, mut item: Item<'_>) -> Part {
         display_name,
         time_zone,
         etag: String::new(),
+        duress_pin: false,
     })
 }
 
@@ -77,6 +78,8 @@ pub(super) fn door(reader: &mut Reader, mut item: Item<'_>) -> Vec<Part> {
         name: DoorId::parse(&id).map(|id| id.name()).unwrap_or_default(),
         display_name: item.checked(reader, "name", DisplayName::parse),
         controller: item.id(reader, "controller", controller_name),
+        wiring: None,
+        timing: None,
     };
     let entry = item.table(reader, "entry");
     let exit = item.table(reader, "exit");

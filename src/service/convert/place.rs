@@ -6,7 +6,8 @@ use crate::store::directory::DraftSite;
 use crate::store::rows::Code as _;
 use crate::types::{
     AccessPoint, AccessPointId, Area, AreaId, Controller, ControllerId, Customer, CustomerId,
-    DisplayName, Door, DoorId, FactorRule, ProtectionClass, ScheduleId, SiteZone,
+    DisplayName, Door, DoorDrive, DoorId, DoorTiming, FactorRule, ProtectionClass, ScheduleId,
+    SiteZone,
 };
 
 /// Most owners of an area; bounds here keep rows under 4 KiB.
@@ -46,7 +47,8 @@ pub(super) fn door(line: &mut Line<'_>, message: &pb::Door) -> Reading<Door> {
     Some(Door {
         id: id?,
         display_name: display_name?,
-        controller: controller?,
+        drive: DoorDrive::Controller(controller?),
+        timing: DoorTiming::USUAL,
     })
 }
 
@@ -116,7 +118,13 @@ pub(in crate::service) fn door_message(door: &Door) -> pb::Door {
     pb::Door {
         name: door.id.name(),
         display_name: door.display_name.reveal().to_owned(),
-        controller: door.controller.name(),
+        controller: door
+            .drive
+            .controller()
+            .map(ControllerId::name)
+            .unwrap_or_default(),
+        wiring: None,
+        timing: None,
     }
 }
 

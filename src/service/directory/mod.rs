@@ -71,6 +71,7 @@ impl DirectoryService for Directory {
             display_name: row.display_name,
             time_zone: row.time_zone,
             etag: super::site::site_etag(&rules),
+            duress_pin: row.duress_pin,
         }))
     }
 

@@ -44,7 +44,10 @@ impl<'a> View<'a> {
         match caller {
             Caller::Operator(_) => Self::Operator,
             Caller::Controller(id) => {
-                let doors = parts.doors.values().filter(|d| d.controller == *id);
+                let doors = parts
+                    .doors
+                    .values()
+                    .filter(|d| d.drive.controller() == Some(id));
                 let doors = doors.map(|d| &d.id).collect();
                 Self::Controller { id, doors }
             }

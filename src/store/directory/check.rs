@@ -111,10 +111,15 @@ fn check_doors(wanted: &Wanted, faults: &mut Faults) {
         .map(|p| p.item.door.clone())
         .collect();
     for (id, Lined { line, item }) in &wanted.doors {
-        known(&wanted.controllers, &item.controller, || {
-            let name = item.controller.name();
-            faults.add(*line, "door.controller", Problem::Unknown(name));
-        });
+        if let Some(controller) = item.drive.controller() {
+            known(&wanted.controllers, controller, || {
+                faults.add(
+                    *line,
+                    "door.controller",
+                    Problem::Unknown(controller.name()),
+                );
+            });
+        }
         if !with_points.contains(id) {
             let why = "a door needs at least one access point".to_owned();
             faults.add(*line, item.name(), Problem::Refused(why));

@@ -104,6 +104,7 @@ impl Writes {
             id: rows.site.id.clone(),
             display_name: display_name.reveal().to_owned(),
             time_zone: zone.name().to_owned(),
+            duress_pin: false,
         };
         self.batch.put::<Site>(&(), &row);
         let name = format!("sites/{}", row.id);

@@ -5,8 +5,8 @@ use crate::pb::store as pb;
 use crate::store::tables;
 use crate::types::{
     AccessPoint, AccessPointId, Area, AreaId, Controller, ControllerId, Customer, CustomerId,
-    Direction, DisplayName, Door, DoorId, FactorRequirement, FactorRule, Precision,
-    ProtectionClass, ScheduleId,
+    Direction, DisplayName, Door, DoorDrive, DoorId, DoorTiming, FactorRequirement, FactorRule,
+    Precision, ProtectionClass, ScheduleId,
 };
 
 impl Stored for Area {
@@ -60,7 +60,12 @@ impl Stored for Door {
     fn to_row(&self) -> pb::DoorRow {
         pb::DoorRow {
             display_name: self.display_name.reveal().to_owned(),
-            controller: self.controller.to_string(),
+            controller: self
+                .drive
+                .controller()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            ..pb::DoorRow::default()
         }
     }
 
@@ -68,12 +73,15 @@ impl Stored for Door {
         Ok(Self {
             id: DoorId::parse(key).map_err(damaged("key"))?,
             display_name: name(&row.display_name)?,
-            controller: ControllerId::parse(&row.controller).map_err(damaged("controller"))?,
+            drive: DoorDrive::Controller(
+                ControllerId::parse(&row.controller).map_err(damaged("controller"))?,
+            ),
+            timing: DoorTiming::USUAL,
         })
     }
 
     fn differences(&self, other: &Self) -> Vec<&'static str> {
-        differing!(self, other; display_name, controller)
+        differing!(self, other; display_name, drive, timing)
     }
 }
 
