@@ -1,9 +1,18 @@
-//! L3, one attempt at a time: from what was presented to an answer that may be acted on.
+//! L3, one door at a time: from what was presented to what the door does.
 //!
 //! Decisions are taken in `policy`, written by `store`; this room joins them and nothing else.
 
 mod runner;
 mod unlock;
 
+pub mod lines;
+
+pub mod alarms;
+
+pub mod desk;
+
+pub use alarms::{AlarmChange, AlarmStep, AlarmWatch, Alarms};
+pub use desk::{DoorPosition, DoorStatus, LockState, OrderError};
+pub use lines::{FromReader, ReaderEvent, ReaderLines, ReaderOrder};
 pub use runner::{Answer, AuthorizeError, Presented, Runner, RunnerParts, presented_card};
-pub use unlock::{GRANT_AGE_MAX, Stale, Unlock};
+pub use unlock::{GRANT_AGE_MAX, KEEP_RELEASED, Ordered, Stale, Standing, StrikeRelease, Unlock};

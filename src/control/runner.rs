@@ -10,7 +10,7 @@ use crate::store::{
     Source,
 };
 use crate::types::{
-    AccessPointId, Attempt, Card, CardCheck, Denial, Now, PersonId, Pin, PinEvidence,
+    AccessPointId, Attempt, Card, CardCheck, Denial, Grant, Now, PersonId, Pin, PinEvidence,
     PresentedCard, World,
 };
 
@@ -20,8 +20,8 @@ const DECISIONS_MAX: usize = 8;
 /// What somebody presents.
 #[derive(Debug)]
 pub struct Presented {
-    /// Where the event was born.
-    pub source: Source,
+    /// Where the event was born; `None` for a reader that Sluss polls.
+    pub source: Option<Source>,
     /// Where.
     pub access_point: AccessPointId,
     /// The card.
@@ -34,7 +34,12 @@ pub struct Presented {
 #[derive(Debug)]
 pub enum Answer {
     /// The door may be opened.
-    Grant(Unlock),
+    Grant {
+        /// Leave to open it.
+        unlock: Unlock,
+        /// What was granted.
+        grant: Grant,
+    },
     /// It may not.
     Denial(Receipt<Denial>),
 }
@@ -191,12 +196,9 @@ impl Runner {
         PinAttempt { evidence, reserved }
     }
 
-    async fn unlock(
-        &self,
-        receipt: Receipt<crate::types::Grant>,
-    ) -> Result<Answer, AuthorizeError> {
+    async fn unlock(&self, receipt: Receipt<Grant>) -> Result<Answer, AuthorizeError> {
         match Unlock::from_receipt(receipt, self.world.now().moment) {
-            Ok(unlock) => Ok(Answer::Grant(unlock)),
+            Ok((unlock, grant)) => Ok(Answer::Grant { unlock, grant }),
             Err(stale) => Err(self.not_taken(stale).await),
         }
     }

@@ -20,7 +20,7 @@ use crate::service::status::{
 use crate::store::secrets::Secrets;
 use crate::store::{AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
 use crate::types::{
-    AccessPointId, BootId, Caller, ControllerId, FactorSet, SourceEvent, UtcTime, World,
+    AccessPointId, BootId, Caller, ControllerId, FactorSet, Moment, SourceEvent, UtcTime, World,
 };
 
 /// Events in one report at most.
@@ -88,7 +88,7 @@ impl DoorApi {
         };
         let body = self.0.secrets.body_hash(&request.encode_to_vec());
         Ok(Presented {
-            source: Source { event, body },
+            source: Some(Source { event, body }),
             access_point,
             card,
             pin,
@@ -118,10 +118,10 @@ impl DoorApi {
             counter: read_door::counter(event.counter, &field("counter"))?,
         };
         Ok(ReportedEntry {
-            source: Source {
+            source: Some(Source {
                 event: identity,
                 body,
-            },
+            }),
             access_point,
             event_at,
             what,
@@ -171,9 +171,8 @@ impl DoorService for DoorApi {
         let controller = controller(&request)?;
         let presented = self.presented(controller, request.get_ref())?;
         let answer = self.0.runner.authorize(presented).await;
-        Ok(Response::new(answered(
-            &answer.map_err(|error| refused(&error))?,
-        )))
+        let answer = answer.map_err(|error| refused(&error))?;
+        Ok(Response::new(answered(&answer, self.0.world.now().moment)?))
     }
 
     #[tracing::instrument(name = "door.report", skip_all)]
@@ -221,15 +220,22 @@ fn controller<T>(request: &Request<T>) -> Result<ControllerId, Status> {
     }
 }
 
-fn answered(answer: &Answer) -> AuthorizeResponse {
-    match answer {
-        Answer::Grant(unlock) => AuthorizeResponse {
-            decision: v1::Decision::Grant.into(),
-            reasons: Vec::new(),
-            entry: unlock.entry().name(),
-            verified: factor_numbers(unlock.grant().verified),
-            valid_for: prost_types::Duration::try_from(unlock.valid_for()).ok(),
-        },
+/// The answer as it stands now; a grant that has become stale on the way is none.
+fn answered(answer: &Answer, now: Moment) -> Result<AuthorizeResponse, Status> {
+    Ok(match answer {
+        Answer::Grant { unlock, grant } => {
+            let valid_for = unlock.valid_for(now);
+            if valid_for.is_zero() {
+                return Err(refused(&AuthorizeError::Stale(unlock.entry().clone())));
+            }
+            AuthorizeResponse {
+                decision: v1::Decision::Grant.into(),
+                reasons: Vec::new(),
+                entry: unlock.entry().name(),
+                verified: factor_numbers(grant.verified),
+                valid_for: prost_types::Duration::try_from(valid_for).ok(),
+            }
+        }
         Answer::Denial(receipt) => AuthorizeResponse {
             decision: v1::Decision::Denial.into(),
             reasons: receipt
@@ -242,7 +248,7 @@ fn answered(answer: &Answer) -> AuthorizeResponse {
             verified: factor_numbers(receipt.value().verified),
             valid_for: None,
         },
-    }
+    })
 }
 
 fn factor_numbers(factors: FactorSet) -> Vec<i32> {
@@ -266,6 +272,7 @@ fn append_refused(error: &AppendError) -> Status {
         AppendError::QueueFull => fault(Reason::QueueFull),
         AppendError::Unavailable(_) => fault(Reason::StoreReadOnly),
         AppendError::Gone(_) => not_found("access point"),
+        AppendError::DoorGone(_) => not_found("door"),
         AppendError::CounterReused(_) => invalid_for(
             Reason::CounterReused,
             "counter",

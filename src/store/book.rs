@@ -24,7 +24,9 @@ use crate::store::sealer::Sealer;
 use crate::store::sources::Sources;
 use crate::store::tables::{Journal, Meta};
 use crate::store::{BaseTables, Batch, JournalRef, StartError};
-use crate::types::{AccessPointId, CustomerId, LocalTime, PersonId, Precision, SiteId, UtcTime};
+use crate::types::{
+    AccessPoint, AccessPointId, CustomerId, DoorId, LocalTime, PersonId, Precision, SiteId, UtcTime,
+};
 
 /// Why an entry could not be staged. Nothing of it is in the batch for `Key`; `Seal` ends the log.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,8 @@ pub(super) enum StageError {
     Seal(#[from] SealError),
     #[error("access point `{0}` was removed")]
     Gone(AccessPointId),
+    #[error("door `{0}` was removed")]
+    DoorGone(DoorId),
 }
 
 /// What tells this log from any other.
@@ -162,6 +166,12 @@ impl Book {
     /// What a feed calls a person or card that it may not name.
     pub(super) fn pseudonym(&self, feed: &CustomerId, of: PseudonymOf<'_>) -> Pseudonym {
         pseudonym(&self.pseudonym_key, feed, of)
+    }
+
+    /// The access point of a door that has the lowest id; what is of the door alone is told of it.
+    pub(super) fn first_point(&self, door: &DoorId) -> Option<AccessPoint> {
+        let mut points = self.rules.parts.access_points.values();
+        points.find(|point| point.door == *door).cloned()
     }
 
     /// Stages an entry; answers its sequence number in the journal.

@@ -2,8 +2,8 @@
 
 use crate::store::receipt::{JournalRef, Receipt};
 use crate::types::{
-    AccessPointId, Caller, Decision, Denial, DoorEventKind, Grant, Moment, PinEvidence,
-    PresentedCard, ReasonSet, SourceEvent, UtcTime,
+    AccessPointId, Caller, Decision, Denial, DoorEventKind, DoorId, DoorOrder, Grant, Moment,
+    PinEvidence, PresentedCard, ReasonSet, SourceEvent, UtcTime,
 };
 
 /// Where an entry was born, and a keyed hash of the request that brought it.
@@ -20,8 +20,8 @@ pub struct Source {
 /// An attempt that Sluss decided.
 #[derive(Debug, Clone)]
 pub struct AttemptEntry {
-    /// Where it was born.
-    pub source: Source,
+    /// Where it was born; `None` for a reader that Sluss polls.
+    pub source: Option<Source>,
     /// Where it was made.
     pub access_point: AccessPointId,
     /// The card.
@@ -38,14 +38,14 @@ pub struct AttemptEntry {
     pub decided: Moment,
 }
 
-/// Something a controller reports after the fact.
+/// Something that a controller reports after the fact, or that Sluss sees at a door of its own.
 #[derive(Debug, Clone)]
 pub struct ReportedEntry {
-    /// Where it was born.
-    pub source: Source,
+    /// Where it was born; `None` for a door that Sluss watches itself.
+    pub source: Option<Source>,
     /// Where it happened.
     pub access_point: AccessPointId,
-    /// When, by the controller's clock.
+    /// When, by the clock of whoever saw it.
     pub event_at: UtcTime,
     /// What happened.
     pub what: Reported,
@@ -67,6 +67,21 @@ pub enum Reported {
     },
 }
 
+/// What somebody orders at a door.
+#[derive(Debug, Clone)]
+pub struct OrderEntry {
+    /// The door.
+    pub door: DoorId,
+    /// What is to be done.
+    pub order: DoorOrder,
+    /// Who orders it.
+    pub actor: Caller,
+    /// When, by the wall clock.
+    pub event_at: UtcTime,
+    /// When it was ordered; its age counts from here.
+    pub ordered: Moment,
+}
+
 /// What became of an attempt.
 #[derive(Debug)]
 #[must_use]
@@ -84,7 +99,7 @@ pub enum Recorded {
 /// That a reported entry is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// Its number at the source.
+    /// Its number at the source; 0 where Sluss saw it itself.
     pub counter: u64,
     /// Its entry.
     pub entry: JournalRef,
@@ -115,6 +130,9 @@ pub enum AppendError {
     /// The access point was removed meanwhile.
     #[error("access point `{0}` was removed")]
     Gone(AccessPointId),
+    /// The door was removed meanwhile.
+    #[error("door `{0}` was removed")]
+    DoorGone(DoorId),
     /// The counter was used for another request.
     #[error("counter {0} was used for another request")]
     CounterReused(u64),

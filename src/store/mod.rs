@@ -86,7 +86,8 @@ pub use self::{
     create::{CreateError, create},
     doorbells::{Doorbells, FeedHead},
     entry::{
-        Acknowledged, Act, AppendError, AttemptEntry, Recorded, Reported, ReportedEntry, Source,
+        Acknowledged, Act, AppendError, AttemptEntry, OrderEntry, Recorded, Reported,
+        ReportedEntry, Source,
     },
     feeds::{FeedError, Feeds, StoredEntry, StoredLeaf},
     format::CommitSequence,
@@ -104,7 +105,7 @@ pub use self::{
 };
 
 #[cfg(test)]
-pub(crate) use self::receipt::receipt_for_tests;
+pub(crate) use self::receipt::{order_receipt_for_tests, receipt_for_tests};
 
 #[cfg(test)]
 mod tests;

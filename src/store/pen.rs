@@ -7,12 +7,15 @@ use tokio::sync::oneshot;
 
 use crate::store::book::{Book, StageError};
 use crate::store::doorbells::FeedHead;
-use crate::store::entry::{Acknowledged, Act, AppendError, AttemptEntry, Recorded, ReportedEntry};
+use crate::store::entry::{
+    Acknowledged, Act, AppendError, AttemptEntry, OrderEntry, Recorded, ReportedEntry, Source,
+};
+use crate::store::receipt::{Proof, Receipt};
 use crate::store::round::{Outcome, Pending, Round};
 use crate::store::scribe::{Command, Published};
 use crate::store::sources::{Known, Recent, is_answerable};
 use crate::store::{Batch, CommitError, LogHealth, Reader, Rules, Writer, stage_entry};
-use crate::types::{AccessPointId, CustomerId, DoorId, Now, World};
+use crate::types::{AccessPointId, CustomerId, DoorId, DoorOrder, Now, World};
 
 /// Entries in one commit at most (DESIGN section 6).
 const BATCH_ENTRIES_MAX: usize = 4_096;
@@ -59,6 +62,7 @@ impl Pen {
                 Command::Reported(entries, reply) => {
                     self.reported(&entries, reply, &mut round, now);
                 }
+                Command::Order(entry, reply) => self.order(&entry, reply, &mut round, now),
                 Command::Act(act, reply) => self.act(&act, reply, &mut round, now),
             }
             let has_room = round.entries < BATCH_ENTRIES_MAX
@@ -115,9 +119,11 @@ impl Pen {
         now: Now,
     ) -> Result<Outcome, AppendError> {
         let door = self.door_of(&entry.access_point)?;
-        match self.look_up(&entry.source)? {
+        match self.look_up(entry.source.as_ref())? {
             Known::New => {}
-            Known::Reused => return Err(AppendError::CounterReused(entry.source.event.counter)),
+            Known::Reused => {
+                return Err(AppendError::CounterReused(counter(entry.source.as_ref())));
+            }
             Known::Durable(sequence) => {
                 return Ok(Outcome::AlreadyDecided(self.book.journal_ref(sequence)));
             }
@@ -142,7 +148,9 @@ impl Pen {
             rules_version,
             decided,
         };
-        self.book.sources.remember(&source, recent);
+        if let Some(source) = &source {
+            self.book.sources.remember(source, recent);
+        }
         let entry = self.book.journal_ref(sequence);
         Ok(Outcome::Durable {
             entry,
@@ -180,7 +188,11 @@ impl Pen {
             .ok_or_else(|| AppendError::Gone(access_point.clone()))
     }
 
-    fn look_up(&mut self, source: &crate::store::entry::Source) -> Result<Known, AppendError> {
+    /// What is known of an event; one that was born here is always new.
+    fn look_up(&mut self, source: Option<&Source>) -> Result<Known, AppendError> {
+        let Some(source) = source else {
+            return Ok(Known::New);
+        };
         let found = self.book.sources.look_up(source, &self.reader);
         found.map_err(|error| AppendError::Unavailable(error.to_string()))
     }
@@ -208,14 +220,14 @@ impl Pen {
     ) -> Result<Vec<Acknowledged>, AppendError> {
         let known = entries
             .iter()
-            .map(|e| self.look_up(&e.source))
+            .map(|e| self.look_up(e.source.as_ref()))
             .collect::<Result<Vec<_>, _>>()?;
         let reused = entries
             .iter()
             .zip(&known)
             .find(|(_, k)| matches!(k, Known::Reused));
         if let Some((entry, _)) = reused {
-            return Err(AppendError::CounterReused(entry.source.event.counter));
+            return Err(AppendError::CounterReused(counter(entry.source.as_ref())));
         }
         for entry in entries {
             self.door_of(&entry.access_point)?;
@@ -237,7 +249,7 @@ impl Pen {
                     (self.staged(staged, round)?, false)
                 }
             };
-            let counter = entry.source.event.counter;
+            let counter = counter(entry.source.as_ref());
             let entry = self.book.journal_ref(sequence);
             acknowledged.push(Acknowledged {
                 counter,
@@ -246,6 +258,41 @@ impl Pen {
             });
         }
         Ok(acknowledged)
+    }
+
+    fn order(
+        &mut self,
+        entry: &OrderEntry,
+        reply: oneshot::Sender<Result<Receipt<DoorOrder>, AppendError>>,
+        round: &mut Round,
+        now: Now,
+    ) {
+        match self.stage_order(entry, round, now) {
+            Ok(receipt) => round.pending.push(Pending::Order(reply, receipt)),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// The receipt is handed out after the commit; until then the round keeps it.
+    fn stage_order(
+        &mut self,
+        entry: &OrderEntry,
+        round: &mut Round,
+        now: Now,
+    ) -> Result<Receipt<DoorOrder>, AppendError> {
+        if self.book.roster().door(&entry.door).is_none() {
+            return Err(AppendError::DoorGone(entry.door.clone()));
+        }
+        self.begin(round, now)?;
+        let staged = stage_entry::order(&mut self.book, entry, &mut round.batch);
+        let sequence = self.staged(staged, round)?;
+        let proof = Proof {
+            entry: self.book.journal_ref(sequence),
+            door: entry.door.clone(),
+            recorded: entry.ordered,
+            is_repeat: false,
+        };
+        Ok(Receipt::new(proof, entry.order))
     }
 
     fn act(
@@ -291,7 +338,7 @@ impl Pen {
         staged.map_err(|error| {
             match &error {
                 StageError::Seal(_) => self.fail(error.to_string()),
-                StageError::Key(_) | StageError::Gone(_) => {
+                StageError::Key(_) | StageError::Gone(_) | StageError::DoorGone(_) => {
                     tracing::error!(%error, "an entry was refused");
                 }
             }
@@ -368,4 +415,9 @@ impl Pen {
             self.published.doorbells.ring(&customer, head);
         }
     }
+}
+
+/// The number of an event at its source; 0 where it was born here.
+fn counter(source: Option<&Source>) -> u64 {
+    source.map_or(0, |source| source.event.counter)
 }

@@ -123,22 +123,29 @@ pub(crate) fn receipt_for_tests(recorded: Moment) -> Receipt<crate::types::Grant
         approver: PersonId::parse("p-9").unwrap(),
         verified: FactorSet::EMPTY,
     };
-    let entry = JournalRef {
-        site: SiteId::parse("dc1").unwrap(),
-        node: 1,
-        sequence: 1,
-    };
-    {
-        let door = DoorId::parse("d").unwrap();
-        Receipt::new(
-            Proof {
-                entry,
-                door,
-                recorded,
-                is_repeat: false,
-            },
-            grant,
-        )
+    Receipt::new(proof_for_tests(recorded), grant)
+}
+
+/// A receipt of an order, for tests of what it opens.
+#[cfg(test)]
+pub(crate) fn order_receipt_for_tests(
+    order: crate::types::DoorOrder,
+    recorded: Moment,
+) -> Receipt<crate::types::DoorOrder> {
+    Receipt::new(proof_for_tests(recorded), order)
+}
+
+#[cfg(test)]
+fn proof_for_tests(recorded: Moment) -> Proof {
+    Proof {
+        entry: JournalRef {
+            site: SiteId::parse("dc1").unwrap(),
+            node: 1,
+            sequence: 1,
+        },
+        door: DoorId::parse("d").unwrap(),
+        recorded,
+        is_repeat: false,
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::store::entry::{Acknowledged, AppendError, Recorded};
 use crate::store::receipt::Proof;
 use crate::store::{Batch, JournalRef, Receipt};
-use crate::types::{Decision, DoorId, Moment};
+use crate::types::{Decision, DoorId, DoorOrder, Moment};
 
 /// An answer that waits for the commit.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ pub(super) enum Pending {
     Reported(
         oneshot::Sender<Result<Vec<Acknowledged>, AppendError>>,
         Vec<Acknowledged>,
+    ),
+    Order(
+        oneshot::Sender<Result<Receipt<DoorOrder>, AppendError>>,
+        Receipt<DoorOrder>,
     ),
     Act(oneshot::Sender<Result<(), AppendError>>),
 }
@@ -47,6 +51,7 @@ impl Pending {
         match self {
             Self::Attempt(reply, outcome) => drop(reply.send(outcome.into_recorded())),
             Self::Reported(reply, acknowledged) => drop(reply.send(Ok(acknowledged))),
+            Self::Order(reply, receipt) => drop(reply.send(Ok(receipt))),
             Self::Act(reply) => drop(reply.send(Ok(()))),
         }
     }
@@ -55,6 +60,7 @@ impl Pending {
         match self {
             Self::Attempt(reply, _) => drop(reply.send(Err(error.clone()))),
             Self::Reported(reply, _) => drop(reply.send(Err(error.clone()))),
+            Self::Order(reply, _) => drop(reply.send(Err(error.clone()))),
             Self::Act(reply) => drop(reply.send(Err(error.clone()))),
         }
     }

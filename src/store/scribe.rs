@@ -11,10 +11,13 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::store::doorbells::Doorbells;
-use crate::store::entry::{Acknowledged, Act, AppendError, AttemptEntry, Recorded, ReportedEntry};
+use crate::store::entry::{
+    Acknowledged, Act, AppendError, AttemptEntry, OrderEntry, Recorded, ReportedEntry,
+};
 use crate::store::pen::{Pen, Progress};
 use crate::store::rule_change::{ChangeError, RuleChange};
-use crate::store::{RulesCell, StoreHealth};
+use crate::store::{Receipt, RulesCell, StoreHealth};
+use crate::types::DoorOrder;
 
 /// How often the scribe keeps house when nothing comes.
 const IDLE: Duration = Duration::from_millis(250);
@@ -26,6 +29,7 @@ type Reply<T, E = AppendError> = oneshot::Sender<Result<T, E>>;
 pub(super) enum Command {
     Attempt(Box<AttemptEntry>, Reply<Recorded>),
     Reported(Vec<ReportedEntry>, Reply<Vec<Acknowledged>>),
+    Order(Box<OrderEntry>, Reply<Receipt<DoorOrder>>),
     Act(Act, Reply<()>),
     Rules(Box<RuleChange>, Reply<u64, ChangeError>),
     Stop,
@@ -75,6 +79,12 @@ impl Scribe {
         entries: Vec<ReportedEntry>,
     ) -> Result<Vec<Acknowledged>, AppendError> {
         self.ask(|reply| Command::Reported(entries, reply)).await
+    }
+
+    /// Writes an order of somebody; answers when it is durable. It is written each time it is asked.
+    pub async fn record_order(&self, entry: OrderEntry) -> Result<Receipt<DoorOrder>, AppendError> {
+        self.ask(|reply| Command::Order(Box::new(entry), reply))
+            .await
     }
 
     /// Writes an act into the journal.

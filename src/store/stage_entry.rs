@@ -8,11 +8,11 @@ use crate::pb::store::{JournalBody, JournalKind};
 use crate::policy::{FeedTarget, Passage, SubjectRule, route, route_door_event};
 use crate::store::Batch;
 use crate::store::book::{Addressee, Book, Draft, StageError, Told};
-use crate::store::entry::{Act, AttemptEntry, Reported, ReportedEntry, Source};
+use crate::store::entry::{Act, AttemptEntry, OrderEntry, Reported, ReportedEntry, Source};
 use crate::store::sources::StagedEvent;
 use crate::types::{
-    AccessPoint, AccessPointId, Badge, CustomerId, DecidedBy, Decision, DoorEventKind, FactorSet,
-    PinEvidence, PresentedCard, ReasonSet, UtcTime,
+    AccessPoint, AccessPointId, Badge, CustomerId, DecidedBy, Decision, DoorEventKind, DoorOrder,
+    FactorSet, PinEvidence, PresentedCard, ReasonSet, UtcTime,
 };
 
 /// An attempt as both halves of the log tell it, whoever decided it.
@@ -46,7 +46,12 @@ pub(super) fn attempt(
         directory_version: asked.rules_version,
         ..grounds(&asked.decision)
     };
-    let sequence = stage_passed(book, &passed, with_source(body, &asked.source), batch)?;
+    let sequence = stage_passed(
+        book,
+        &passed,
+        with_source(body, asked.source.as_ref()),
+        batch,
+    )?;
     book.pins
         .note(asked.decision.person(), asked.pin, asked.event_at, batch);
     let decision = decision_number(passed.passage.is_granted);
@@ -55,7 +60,9 @@ pub(super) fn attempt(
         decision,
         reported: None,
     };
-    book.sources.stage(&asked.source, staged, batch);
+    if let Some(source) = &asked.source {
+        book.sources.stage(source, staged, batch);
+    }
     Ok(sequence)
 }
 
@@ -86,7 +93,9 @@ pub(super) fn reported(
         decision,
         reported: Some(report.event_at.min(book.written_at())),
     };
-    book.sources.stage(&report.source, staged, batch);
+    if let Some(source) = &report.source {
+        book.sources.stage(source, staged, batch);
+    }
     Ok(sequence)
 }
 
@@ -131,7 +140,12 @@ fn stage_alone(
         handed_in_later: true,
         ..JournalBody::default()
     };
-    stage_passed(book, &passed, with_source(body, &report.source), batch)
+    stage_passed(
+        book,
+        &passed,
+        with_source(body, report.source.as_ref()),
+        batch,
+    )
 }
 
 fn stage_passed(
@@ -182,27 +196,90 @@ fn stage_passed(
     book.stage(draft, LeafKind::Entry, &record, batch)
 }
 
+/// Something that happened at a door, as both halves of the log tell it.
+struct Happening<'a> {
+    point: AccessPoint,
+    kind: DoorEventKind,
+    journal_kind: JournalKind,
+    source: Option<&'a Source>,
+    event_at: UtcTime,
+    body: JournalBody,
+}
+
 fn stage_door_event(
     book: &mut Book,
     report: &ReportedEntry,
     kind: DoorEventKind,
     batch: &mut Batch,
 ) -> Result<u64, StageError> {
-    let point = point(book, &report.access_point)?;
+    let happening = Happening {
+        point: point(book, &report.access_point)?,
+        kind,
+        journal_kind: JournalKind::DoorEvent,
+        source: report.source.as_ref(),
+        event_at: report.event_at,
+        body: JournalBody {
+            handed_in_later: report.source.is_some(),
+            ..JournalBody::default()
+        },
+    };
+    stage_happening(book, happening, batch)
+}
+
+/// Stages an order; answers its sequence number. The door's owners are told of it as of an event
+/// at its first access point.
+pub(super) fn order(
+    book: &mut Book,
+    asked: &OrderEntry,
+    batch: &mut Batch,
+) -> Result<u64, StageError> {
+    let gone = || StageError::DoorGone(asked.door.clone());
+    let detail = match asked.order {
+        DoorOrder::Open => "open".to_owned(),
+        DoorOrder::Lock => "lock".to_owned(),
+        DoorOrder::Unlock { until } => format!("unlock until {}", until.rfc3339()),
+    };
+    let happening = Happening {
+        point: book.first_point(&asked.door).ok_or_else(gone)?,
+        kind: asked.order.event(),
+        journal_kind: JournalKind::DoorOrder,
+        source: None,
+        event_at: asked.event_at,
+        body: JournalBody {
+            actor: asked.actor.to_string(),
+            detail,
+            ..JournalBody::default()
+        },
+    };
+    stage_happening(book, happening, batch)
+}
+
+fn stage_happening(
+    book: &mut Book,
+    happening: Happening<'_>,
+    batch: &mut Batch,
+) -> Result<u64, StageError> {
+    let Happening {
+        point,
+        kind,
+        journal_kind,
+        source,
+        event_at,
+        body,
+    } = happening;
     let targets = route_door_event(book.roster(), &point.id);
     let body = JournalBody {
         door_event: u32::from(kind.number()),
         access_point: point.id.as_str().to_owned(),
         door: point.door.as_str().to_owned(),
-        handed_in_later: true,
-        ..JournalBody::default()
+        ..body
     };
     let draft = Draft {
-        kind: JournalKind::DoorEvent,
+        kind: journal_kind,
         person: None,
         access_point: Some(&point.id),
-        event_at: report.event_at,
-        body: with_source(body, &report.source),
+        event_at,
+        body: with_source(body, source),
         addressees: targets
             .iter()
             .map(|t| Addressee::new(&t.customer))
@@ -307,7 +384,8 @@ fn grounds(decision: &Decision) -> JournalBody {
     }
 }
 
-fn with_source(body: JournalBody, source: &Source) -> JournalBody {
+fn with_source(body: JournalBody, source: Option<&Source>) -> JournalBody {
+    let Some(source) = source else { return body };
     JournalBody {
         controller: source.event.controller.as_str().to_owned(),
         boot_id: source.event.boot.as_str().to_owned(),

@@ -4,3 +4,5 @@
 mod cursor;
 
 pub use cursor::{CursorError, Reader, Writer};
+
+pub mod card;
