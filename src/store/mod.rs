@@ -67,8 +67,10 @@ mod pin_counts;
 mod sealer;
 mod sources;
 mod stage_entry;
+mod stage_event;
 
 mod pen;
+mod pen_entries;
 mod pen_rules;
 mod round;
 mod scribe;

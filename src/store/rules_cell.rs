@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
 
 use crate::policy::{Roster, RosterParts};
 
@@ -20,26 +21,40 @@ pub struct Rules {
 /// Readers never wait. Only the store replaces them, after the commit that changes them is
 /// durable, so that no decision is made by a rule that a power cut could take back.
 #[derive(Debug)]
-pub struct RulesCell(ArcSwap<Rules>);
+pub struct RulesCell {
+    rules: ArcSwap<Rules>,
+    versions: watch::Sender<u64>,
+}
 
 impl RulesCell {
     /// Begins with the rules read at opening.
     pub fn new(rules: Rules) -> Self {
-        Self(ArcSwap::from_pointee(rules))
+        let versions = watch::Sender::new(rules.roster.version());
+        Self {
+            rules: ArcSwap::from_pointee(rules),
+            versions,
+        }
+    }
+
+    /// Tells of each new version, after it is in force.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.versions.subscribe()
     }
 
     /// The rules in force, for as long as the caller needs them.
     pub fn load(&self) -> Arc<Rules> {
-        self.0.load_full()
+        self.rules.load_full()
     }
 
     /// The rules in force, for a short while: cheaper, to be dropped before any wait.
     pub fn peek(&self) -> Guard<Arc<Rules>> {
-        self.0.load()
+        self.rules.load()
     }
 
     /// Replaces the rules; they are used from the next decision on.
     pub(in crate::store) fn swap(&self, rules: Rules) {
-        self.0.store(Arc::new(rules));
+        let version = rules.roster.version();
+        self.rules.store(Arc::new(rules));
+        self.versions.send_replace(version);
     }
 }

@@ -1,18 +1,17 @@
 //! Turns what the scribe is asked to write into journal bodies and feed records.
 
-use crate::ledger::record::{
-    DoorEventPieces, EntryPieces, Outcome, Place, Subject, ToldTime, door_event, entry,
-};
+use crate::ledger::record::{EntryPieces, Outcome, Place, Subject, ToldTime, entry};
 use crate::ledger::{LeafKind, Pseudonym, PseudonymOf};
 use crate::pb::store::{JournalBody, JournalKind};
-use crate::policy::{FeedTarget, Passage, SubjectRule, route, route_door_event};
+use crate::policy::{FeedTarget, Passage, SubjectRule, route};
 use crate::store::Batch;
 use crate::store::book::{Addressee, Book, Draft, StageError, Told};
-use crate::store::entry::{Act, AttemptEntry, OrderEntry, Reported, ReportedEntry, Source};
+use crate::store::entry::{Act, AttemptEntry, Reported, ReportedEntry, Source};
 use crate::store::sources::StagedEvent;
+use crate::store::stage_event::stage_door_event;
 use crate::types::{
-    AccessPoint, AccessPointId, Badge, CustomerId, DecidedBy, Decision, DoorEventKind, DoorOrder,
-    FactorSet, PinEvidence, PresentedCard, ReasonSet, UtcTime,
+    AccessPoint, AccessPointId, Badge, CustomerId, DecidedBy, Decision, FactorSet, PinEvidence,
+    PresentedCard, ReasonSet, UtcTime,
 };
 
 /// An attempt as both halves of the log tell it, whoever decided it.
@@ -196,116 +195,8 @@ fn stage_passed(
     book.stage(draft, LeafKind::Entry, &record, batch)
 }
 
-/// Something that happened at a door, as both halves of the log tell it.
-struct Happening<'a> {
-    point: AccessPoint,
-    kind: DoorEventKind,
-    journal_kind: JournalKind,
-    source: Option<&'a Source>,
-    event_at: UtcTime,
-    body: JournalBody,
-}
-
-fn stage_door_event(
-    book: &mut Book,
-    report: &ReportedEntry,
-    kind: DoorEventKind,
-    batch: &mut Batch,
-) -> Result<u64, StageError> {
-    let happening = Happening {
-        point: point(book, &report.access_point)?,
-        kind,
-        journal_kind: JournalKind::DoorEvent,
-        source: report.source.as_ref(),
-        event_at: report.event_at,
-        body: JournalBody {
-            handed_in_later: report.source.is_some(),
-            ..JournalBody::default()
-        },
-    };
-    stage_happening(book, happening, batch)
-}
-
-/// Stages an order; answers its sequence number. The door's owners are told of it as of an event
-/// at its first access point.
-pub(super) fn order(
-    book: &mut Book,
-    asked: &OrderEntry,
-    batch: &mut Batch,
-) -> Result<u64, StageError> {
-    let gone = || StageError::DoorGone(asked.door.clone());
-    let detail = match asked.order {
-        DoorOrder::Open => "open".to_owned(),
-        DoorOrder::Lock => "lock".to_owned(),
-        DoorOrder::Unlock { until } => format!("unlock until {}", until.rfc3339()),
-    };
-    let happening = Happening {
-        point: book.first_point(&asked.door).ok_or_else(gone)?,
-        kind: asked.order.event(),
-        journal_kind: JournalKind::DoorOrder,
-        source: None,
-        event_at: asked.event_at,
-        body: JournalBody {
-            actor: asked.actor.to_string(),
-            detail,
-            ..JournalBody::default()
-        },
-    };
-    stage_happening(book, happening, batch)
-}
-
-fn stage_happening(
-    book: &mut Book,
-    happening: Happening<'_>,
-    batch: &mut Batch,
-) -> Result<u64, StageError> {
-    let Happening {
-        point,
-        kind,
-        journal_kind,
-        source,
-        event_at,
-        body,
-    } = happening;
-    let targets = route_door_event(book.roster(), &point.id);
-    let body = JournalBody {
-        door_event: u32::from(kind.number()),
-        access_point: point.id.as_str().to_owned(),
-        door: point.door.as_str().to_owned(),
-        ..body
-    };
-    let draft = Draft {
-        kind: journal_kind,
-        person: None,
-        access_point: Some(&point.id),
-        event_at,
-        body: with_source(body, source),
-        addressees: targets
-            .iter()
-            .map(|t| Addressee::new(&t.customer))
-            .collect(),
-    };
-    let record = |told: Told<'_>| {
-        let target = targets.get(told.position)?;
-        let pieces = DoorEventPieces {
-            time: ToldTime {
-                local: *told.local,
-                precision: target.precision,
-            },
-            place: Place {
-                access_point: &point.id,
-                door: &point.door,
-            },
-            kind,
-            source_counter: told.number,
-        };
-        Some(door_event(&pieces).encode())
-    };
-    book.stage(draft, LeafKind::DoorEvent, &record, batch)
-}
-
 /// The access point as the rules in force know it; one removed meanwhile cannot be written of.
-fn point(book: &Book, id: &AccessPointId) -> Result<AccessPoint, StageError> {
+pub(super) fn point(book: &Book, id: &AccessPointId) -> Result<AccessPoint, StageError> {
     book.roster()
         .access_point(id)
         .cloned()
@@ -384,7 +275,7 @@ fn grounds(decision: &Decision) -> JournalBody {
     }
 }
 
-fn with_source(body: JournalBody, source: Option<&Source>) -> JournalBody {
+pub(super) fn with_source(body: JournalBody, source: Option<&Source>) -> JournalBody {
     let Some(source) = source else { return body };
     JournalBody {
         controller: source.event.controller.as_str().to_owned(),
