@@ -16,6 +16,14 @@ pub(super) const OVERLAY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most commits it holds, so that many small ones do not cost more memory than they say.
 pub(super) const OVERLAY_COMMITS_MAX: usize = 1024;
 
+/// Commits that are applied at once. sled waits for the disk in each of its batches, so that one
+/// batch for many commits costs little more than one for a single commit.
+const RIPE_COMMITS: usize = 256;
+/// Payload that is applied at once, so that no single batch takes long.
+const RIPE_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(RIPE_COMMITS < OVERLAY_COMMITS_MAX && RIPE_BYTES < OVERLAY_BYTES_MAX);
+
 #[derive(Debug)]
 struct Newest {
     sequence: CommitSequence,
@@ -47,6 +55,36 @@ impl Overlay {
     /// Whether no more commits should be added.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= OVERLAY_BYTES_MAX || self.commits.len() >= OVERLAY_COMMITS_MAX
+    }
+
+    /// Whether so much waits that it should be applied though more is coming.
+    pub(super) fn is_ripe(&self) -> bool {
+        self.bytes >= RIPE_BYTES || self.commits.len() >= RIPE_COMMITS
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commits.is_empty()
+    }
+
+    /// The oldest commits as one: the newest word on each key, and the commit they end with.
+    pub(super) fn oldest(&self) -> Option<(CommitSequence, Vec<Op>)> {
+        let mut rows = BTreeMap::new();
+        let mut bytes = 0_usize;
+        let mut through = None;
+        for (sequence, batch) in self.commits.iter().take(RIPE_COMMITS) {
+            rows.extend(batch.ops().iter().map(|op| (&op.key, &op.value)));
+            through = Some(*sequence);
+            bytes = bytes.saturating_add(batch.payload_bytes());
+            if bytes >= RIPE_BYTES {
+                break;
+            }
+        }
+        let op = |(key, value): (&Arc<[u8]>, &Option<Arc<[u8]>>)| Op {
+            key: Arc::clone(key),
+            value: value.clone(),
+        };
+        Some((through?, rows.into_iter().map(op).collect()))
     }
 
     /// The oldest commit.

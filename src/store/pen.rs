@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -13,10 +14,13 @@ use crate::store::round::{Outcome, Pending, Round};
 use crate::store::scribe::{Command, Published};
 use crate::store::sources::{Known, Recent, is_answerable};
 use crate::store::{Batch, CommitError, LogHealth, Reader, Rules, Writer, stage_entry};
-use crate::types::{AccessPointId, CustomerId, DoorId, Now, World};
+use crate::types::{AccessPointId, CustomerId, DoorId, Moment, Now, World};
 
 /// Entries in one commit at most (DESIGN section 6).
 const BATCH_ENTRIES_MAX: usize = 4_096;
+
+/// How often the house is kept however much comes in.
+const HOUSE_EVERY: Duration = Duration::from_millis(250);
 
 /// Whether the thread goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(super) struct Pen {
     pub(super) published: Published,
     pub(super) world: Arc<dyn World>,
     pub(super) failure: Option<String>,
+    /// When the house was kept last.
+    pub(super) kept: Option<Moment>,
     /// A batch that waits for room on the disk.
     pub(super) stalled: Option<(Batch, Vec<(CustomerId, FeedHead)>)>,
     /// A batch is closed when it is longer than this, so that it fits into a segment.
@@ -71,11 +77,24 @@ impl Pen {
         Progress::GoOn
     }
 
-    /// Brings sled up to date, takes snapshots; after every round and when idle.
+    /// Keeps house where much waits or the last time is long ago; after every round.
+    pub(super) fn keep_house_if_due(&mut self) {
+        let now = self.world.now().moment;
+        let is_long_ago = self.kept.is_none_or(|kept| now.since(kept) >= HOUSE_EVERY);
+        if self.writer.is_ripe() || is_long_ago {
+            self.keep_house();
+        } else if self.failure.is_some() {
+            self.publish_health();
+        }
+    }
+
+    /// Brings sled up to date, takes snapshots.
     pub(super) fn keep_house(&mut self) {
+        let now = self.world.now().moment;
+        self.kept = Some(now);
         self.retry();
         self.writer.apply();
-        self.writer.housekeep(self.world.now().moment);
+        self.writer.housekeep(now);
         self.publish_health();
     }
 

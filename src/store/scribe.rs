@@ -21,6 +21,9 @@ use crate::types::DoorOrder;
 
 /// How often the scribe keeps house when nothing comes.
 const IDLE: Duration = Duration::from_millis(250);
+/// How long nothing must have come before sled is brought up to date: under load many commits are
+/// applied at once, and none between two callers.
+const LULL: Duration = Duration::from_millis(5);
 
 type Reply<T, E = AppendError> = oneshot::Sender<Result<T, E>>;
 
@@ -149,12 +152,16 @@ fn run(mut pen: Pen, commands: &Receiver<Command>) {
         is_expected: false,
     };
     loop {
-        let progress = match commands.recv_timeout(IDLE) {
+        let patience = if pen.writer.has_waiting() { LULL } else { IDLE };
+        let progress = match commands.recv_timeout(patience) {
             Ok(first) => pen.serve(first, commands),
-            Err(RecvTimeoutError::Timeout) => Progress::GoOn,
+            Err(RecvTimeoutError::Timeout) => {
+                pen.keep_house();
+                Progress::GoOn
+            }
             Err(RecvTimeoutError::Disconnected) => Progress::Stop,
         };
-        pen.keep_house();
+        pen.keep_house_if_due();
         if progress == Progress::Stop {
             last_word.is_expected = true;
             pen.close();

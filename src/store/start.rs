@@ -118,6 +118,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         published: published.clone(),
         world,
         failure: None,
+        kept: None,
         stalled: None,
         batch_bytes_max,
     };

@@ -133,7 +133,18 @@ impl Writer {
         Ok(sequence)
     }
 
-    /// Applies to sled what is in the overlay. To be called after acknowledging.
+    /// Whether something waits to be applied to sled.
+    pub fn has_waiting(&self) -> bool {
+        !self.shared.overlay().is_empty()
+    }
+
+    /// Whether so much waits that it should be applied though more is coming.
+    pub fn is_ripe(&self) -> bool {
+        self.shared.overlay().is_ripe()
+    }
+
+    /// Applies to sled what is in the overlay, many commits at once. To be called when nothing
+    /// else is waiting, or when [`Self::is_ripe`].
     ///
     /// If sled fails, readers are told to wait, and the next housekeeping rebuilds it.
     pub fn apply(&mut self) {
@@ -232,12 +243,12 @@ impl Writer {
 
     fn apply_to(&self, engine: &Engine) -> Result<(), EngineFault> {
         loop {
-            let oldest = self.shared.overlay().first();
-            let Some((sequence, batch)) = oldest else {
+            let oldest = self.shared.overlay().oldest();
+            let Some((sequence, ops)) = oldest else {
                 return Ok(());
             };
             let _gate = self.shared.hold_reading();
-            engine.apply(batch.ops(), sequence)?;
+            engine.apply(&ops, sequence)?;
             self.shared.write_overlay().forget_through(sequence);
         }
     }

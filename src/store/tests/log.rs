@@ -62,7 +62,7 @@ fn invariant_14_asking_twice_is_asking_once() {
     assert_eq!(sequence(&again), first);
 
     let mut other = entry.clone();
-    other.source = source(1, 2);
+    other.source = Some(source(1, 2));
     assert_eq!(
         scene.record(other).err(),
         Some(AppendError::CounterReused(1))
@@ -102,7 +102,7 @@ fn a_reported_event_is_written_once_however_often_it_comes() {
         let what = Reported::DoorEvent(DoorEventKind::DoorForced);
         counters
             .map(|counter| ReportedEntry {
-                source: source(counter, 1),
+                source: Some(source(counter, 1)),
                 access_point: point(),
                 event_at,
                 what: what.clone(),
@@ -126,7 +126,8 @@ fn a_late_event_of_an_old_run_does_not_hide_what_is_known_of_the_new_one() {
     let scene = Scene::new(folder.path());
     let in_run = |run: &str, counter| {
         let mut entry = scene.attempt(counter);
-        entry.source.event.boot = crate::types::BootId::parse(run).unwrap();
+        let boot = crate::types::BootId::parse(run).unwrap();
+        entry.source.as_mut().unwrap().event.boot = boot;
         entry
     };
     let ninth = sequence(&scene.record(in_run("b", 9)).unwrap());
@@ -230,7 +231,7 @@ fn a_report_of_many_months_asks_for_keys_of_one() {
     let before = std::fs::metadata(&keyring).unwrap().len();
     let reports = (0..100_u32)
         .map(|n| ReportedEntry {
-            source: source(u64::from(n) + 1, 1),
+            source: Some(source(u64::from(n) + 1, 1)),
             access_point: point(),
             event_at: UtcTime::EPOCH.plus_seconds(n * 40 * 86_400),
             what: Reported::DoorEvent(DoorEventKind::DoorForced),
