@@ -51,6 +51,7 @@ fn first_batch() -> Batch {
         id: "north".to_owned(),
         display_name: "North".to_owned(),
         time_zone: "Europe/Stockholm".to_owned(),
+        duress_pin: false,
     };
     first.put::<Meta>(&(), &meta);
     first.put::<Site>(&(), &site);
@@ -259,6 +260,8 @@ fn parts() -> Vec<pb::SitePart> {
         name: "doors/d1".to_owned(),
         display_name: "d1".to_owned(),
         controller: "controllers/c1".to_owned(),
+        wiring: None,
+        timing: None,
     };
     let point = pb::AccessPoint {
         name: "accessPoints/d1-in".to_owned(),

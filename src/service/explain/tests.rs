@@ -7,8 +7,9 @@ use super::*;
 use crate::policy::{Roster, RosterParts};
 use crate::types::{
     AccessListEntry, AccessPoint, Area, AreaId, Badge, BadgeId, BadgeState, Controller,
-    ControllerId, Customer, Direction, DisplayName, Door, EntryNumber, EntryRef, FactorRequirement,
-    Membership, Person, PersonState, ProtectionClass, ScheduleId, Scope, SiteZone, Validity,
+    ControllerId, Customer, Direction, DisplayName, Door, DoorDrive, DoorTiming, EntryNumber,
+    EntryRef, FactorRequirement, Membership, Person, PersonState, ProtectionClass, ScheduleId,
+    Scope, SiteZone, Validity,
 };
 
 fn acme() -> CustomerId {
@@ -45,7 +46,8 @@ fn add_place(parts: &mut RosterParts, customer: &str, precision: Precision) {
     let door = Door {
         id: DoorId::parse(&format!("d-{customer}")).unwrap(),
         display_name: name(),
-        controller: ControllerId::parse("c-1").unwrap(),
+        drive: DoorDrive::Controller(ControllerId::parse("c-1").unwrap()),
+        timing: DoorTiming::USUAL,
     };
     let point = AccessPoint {
         id: AccessPointId::parse(&format!("{customer}-in")).unwrap(),

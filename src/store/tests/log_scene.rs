@@ -18,11 +18,11 @@ use crate::store::{
 };
 use crate::types::{
     AccessListEntry, AccessPoint, AccessPointId, Area, AreaId, Attempt, Badge, BadgeId,
-    BadgeNumber, BadgeState, BootId, Caller, CardFormat, CardKey, Controller, ControllerId,
-    Customer, CustomerId, Direction, DisplayName, Door, DoorId, EntryNumber, EntryRef,
-    FactorRequirement, Membership, Moment, Now, Person, PersonId, PersonState, PinEvidence,
-    Precision, PresentedCard, ProtectionClass, ScheduleId, Scope, SiteId, SiteZone, SourceEvent,
-    UtcTime, Validity, World,
+    BadgeNumber, BadgeState, BootId, Caller, CardCheck, CardFormat, CardKey, Controller,
+    ControllerId, Customer, CustomerId, Direction, DisplayName, Door, DoorDrive, DoorId,
+    DoorTiming, EntryNumber, EntryRef, FactorRequirement, Membership, Moment, Now, Person,
+    PersonId, PersonState, PinEvidence, Precision, PresentedCard, ProtectionClass, ScheduleId,
+    Scope, SiteId, SiteZone, SourceEvent, UtcTime, Validity, World,
 };
 
 use super::fixtures::{config, first_batch};
@@ -264,6 +264,7 @@ pub(super) fn card_of(key: u8) -> PresentedCard {
         format,
         bit_length: 26,
         key: CardKey::from_bytes([key; 16]),
+        check: CardCheck::Sound,
     }
 }
 
@@ -357,7 +358,8 @@ fn add_places(parts: &mut RosterParts) {
     let named = Door {
         id: door.clone(),
         display_name: name("door"),
-        controller: gate,
+        drive: DoorDrive::Controller(gate),
+        timing: DoorTiming::USUAL,
     };
     parts.doors.insert(door.clone(), named);
     let side = AccessPoint {
