@@ -412,7 +412,10 @@ mod tests {
             &[missing(Resource::Area(area("hall-c")), no_customer())],
         );
         check(
-            |s| s.doors.get_mut(&door("d-a")).unwrap().controller = controller("ghost"),
+            |s| {
+                let drive = DoorDrive::Controller(controller("ghost"));
+                s.doors.get_mut(&door("d-a")).unwrap().drive = drive;
+            },
             &[missing(
                 Resource::Door(door("d-a")),
                 Resource::Controller(controller("ghost")),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Format of the stored bytes this program writes. It rises with every change of them.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A segment's header has a block of its own, so that no frame shares its fate.
 pub const SEGMENT_HEADER_BYTES: u64 = 512;

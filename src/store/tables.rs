@@ -136,6 +136,8 @@ table!(/// How far runs of controllers have reported, by controller and boot id.
     ControllerRuns, 0x14, mutable, (String, String) => ControllerRunRow);
 table!(/// Writes that were done, by caller and request id.
     Requests, 0x15, mutable, (String, String) => RequestRow);
+table!(/// Readers by id.
+    Readers, 0x16, mutable, String => ReaderRow);
 table!(/// The journal by sequence number.
     Journal, 0x40, entries, u64 => JournalRow);
 table!(/// Leaves of feeds by customer and index.
@@ -144,7 +146,7 @@ table!(/// Known events by controller, boot id and counter.
     SourceEvents, 0x42, entries, (String, (String, u64)) => SourceEventRow);
 
 /// Name, prefix and half of every table, by prefix.
-pub const ALL: [(&str, u8, bool); 24] = {
+pub const ALL: [(&str, u8, bool); 25] = {
     const fn row<T: Table>() -> (&'static str, u8, bool) {
         (T::NAME, T::PREFIX, T::ENTRIES)
     }
@@ -170,6 +172,7 @@ pub const ALL: [(&str, u8, bool); 24] = {
         row::<SourceCounters>(),
         row::<ControllerRuns>(),
         row::<Requests>(),
+        row::<Readers>(),
         row::<Journal>(),
         row::<FeedLeaves>(),
         row::<SourceEvents>(),

@@ -16,14 +16,14 @@ pub enum InvalidReader {
     /// Not 0..=15.
     #[error("inputs and outputs are numbered 0 to 15")]
     Terminal,
-    /// The strike time is not 0.1..=60 s.
-    #[error("a strike is released for 0.1 to 60 s")]
+    /// The strike time is not 0.1..=60 s, to the tenth.
+    #[error("a strike is released for 0.1 to 60 s, to the tenth")]
     StrikeTime,
-    /// The time after which a door is held is not 1..=3600 s.
-    #[error("a door is held after 1 to 3600 s")]
+    /// The time after which a door is held is not 1..=3600 whole seconds.
+    #[error("a door is held after 1 to 3600 s, in whole seconds")]
     HeldAfter,
-    /// The warning does not come before the alarm.
-    #[error("the warning must come less than `held_after` before the alarm")]
+    /// The warning does not come before the alarm, or not in whole seconds.
+    #[error("the warning must come less than `held_after` before the alarm, in whole seconds")]
     PreAlarm,
 }
 
@@ -182,6 +182,8 @@ impl DoorTiming {
     };
 
     /// From its parts; what is `None` is as usual, the warning at most a third of `held_after`.
+    ///
+    /// The strike time is in tenths of a second, the others in whole seconds.
     pub fn new(
         strike_time: Option<Duration>,
         held_after: Option<Duration>,
@@ -189,14 +191,25 @@ impl DoorTiming {
     ) -> Result<Self, InvalidReader> {
         let strike_time = strike_time.unwrap_or(Self::USUAL.strike_time);
         let held_after = held_after.unwrap_or(Self::USUAL.held_after);
-        let pre_alarm = pre_alarm.unwrap_or(Self::USUAL.pre_alarm.min(held_after / 3));
-        if strike_time < Duration::from_millis(100) || strike_time > Duration::from_mins(1) {
+        let third = Duration::from_secs(held_after.as_secs() / 3);
+        let pre_alarm = pre_alarm.unwrap_or(Self::USUAL.pre_alarm.min(third));
+        // What is finer than the store's units is refused, not rounded: a file that is planned
+        // again must find what it wrote.
+        let tenths = Duration::from_millis(100);
+        if strike_time < tenths
+            || strike_time > Duration::from_mins(1)
+            || !strike_time.as_nanos().is_multiple_of(tenths.as_nanos())
+        {
             return Err(InvalidReader::StrikeTime);
         }
-        if held_after < Duration::from_secs(1) || held_after > Duration::from_hours(1) {
+        let is_whole = |time: Duration| time.subsec_nanos() == 0;
+        if held_after < Duration::from_secs(1)
+            || held_after > Duration::from_hours(1)
+            || !is_whole(held_after)
+        {
             return Err(InvalidReader::HeldAfter);
         }
-        if pre_alarm >= held_after {
+        if pre_alarm >= held_after || !is_whole(pre_alarm) {
             return Err(InvalidReader::PreAlarm);
         }
         Ok(Self {
@@ -243,5 +256,18 @@ mod tests {
         let long = DoorTiming::new(Some(s(61)), None, None);
         assert_eq!(long, Err(InvalidReader::StrikeTime));
         assert_eq!(DoorTiming::new(None, None, None), Ok(DoorTiming::USUAL));
+        let odd = DoorTiming::new(None, Some(s(4)), None).unwrap();
+        assert_eq!(odd.pre_alarm(), s(1));
+    }
+
+    #[test]
+    fn what_is_finer_than_the_store_keeps_is_refused() {
+        let ms = Duration::from_millis;
+        let new =
+            |strike, held, pre| DoorTiming::new(Some(ms(strike)), Some(ms(held)), Some(ms(pre)));
+        assert!(new(1_500, 4_000, 0).is_ok());
+        assert_eq!(new(1_550, 4_000, 0), Err(InvalidReader::StrikeTime));
+        assert_eq!(new(1_500, 4_500, 0), Err(InvalidReader::HeldAfter));
+        assert_eq!(new(1_500, 4_000, 500), Err(InvalidReader::PreAlarm));
     }
 }

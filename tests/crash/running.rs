@@ -76,6 +76,7 @@ pub(crate) fn make(
         id: config.site.to_string(),
         display_name: "North".to_owned(),
         time_zone: site::ZONE.to_owned(),
+        duress_pin: false,
     };
     let mut first = Batch::new();
     first.put::<Meta>(&(), &meta);

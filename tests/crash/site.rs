@@ -14,10 +14,10 @@ use sluss::{
     },
     types::{
         AccessListEntry, AccessPoint, AccessPointId, Area, AreaId, Badge, BadgeId, BadgeState,
-        CardFormat, CardKey, Controller, ControllerId, Customer, CustomerId, Direction,
-        DisplayName, Door, DoorId, EntryNumber, EntryRef, FactorRequirement, Membership, Person,
-        PersonId, PersonState, Precision, PresentedCard, ProtectionClass, ScheduleId, Scope,
-        SiteZone, UtcTime, Validity,
+        CardCheck, CardFormat, CardKey, Controller, ControllerId, Customer, CustomerId, Direction,
+        DisplayName, Door, DoorDrive, DoorId, DoorTiming, EntryNumber, EntryRef, FactorRequirement,
+        Membership, Person, PersonId, PersonState, Precision, PresentedCard, ProtectionClass,
+        ScheduleId, Scope, SiteZone, UtcTime, Validity,
     },
 };
 
@@ -52,6 +52,7 @@ pub(crate) fn card(number: u64) -> Result<PresentedCard> {
         format: CardFormat::parse("H10301")?,
         bit_length: 26,
         key: card_key(number),
+        check: CardCheck::Sound,
     })
 }
 
@@ -189,7 +190,8 @@ fn add_door(
     let named = Door {
         id: id.clone(),
         display_name: DisplayName::parse(door)?,
-        controller: gate,
+        drive: DoorDrive::Controller(gate),
+        timing: DoorTiming::USUAL,
     };
     parts.doors.insert(id.clone(), named);
     let side = AccessPoint {

@@ -8,11 +8,11 @@ use chrono::{DateTime, NaiveDate};
 use super::{PinVerifier, Roster, RosterParts};
 use crate::types::{
     AccessListEntry, AccessPoint, AccessPointId, Area, AreaId, Attempt, Badge, BadgeId,
-    BadgeNumber, BadgeState, CardFormat, CardKey, Controller, ControllerId, Customer, CustomerId,
-    DaySpan, Direction, DisplayName, Door, DoorId, EntryNumber, EntryRef, FactorRequirement,
-    Membership, Person, PersonId, PersonState, PinEvidence, Precision, PresentedCard,
-    ProtectionClass, Schedule, ScheduleId, Scope, SiteZone, SpecialDays, SpecialDaysId,
-    SpecialSpans, UtcTime, Validity, Weekday, WeeklySpan,
+    BadgeNumber, BadgeState, CardCheck, CardFormat, CardKey, Controller, ControllerId, Customer,
+    CustomerId, DaySpan, Direction, DisplayName, Door, DoorDrive, DoorId, DoorTiming, EntryNumber,
+    EntryRef, FactorRequirement, Membership, Person, PersonId, PersonState, PinEvidence, Precision,
+    PresentedCard, ProtectionClass, Schedule, ScheduleId, Scope, SiteZone, SpecialDays,
+    SpecialDaysId, SpecialSpans, UtcTime, Validity, Weekday, WeeklySpan,
 };
 
 pub(super) use oracle::decide_slowly;
@@ -116,6 +116,7 @@ pub(super) fn attempt(card_number: u8, at: &str) -> Attempt {
             format: CardFormat::parse("H10301").unwrap(),
             bit_length: 26,
             key: card(card_number),
+            check: CardCheck::Sound,
         },
         pin: PinEvidence::NotGiven,
     }
@@ -171,7 +172,8 @@ impl RosterParts {
         let new = Door {
             id: door(id),
             display_name: label(),
-            controller: controller("c-1"),
+            drive: DoorDrive::Controller(controller("c-1")),
+            timing: DoorTiming::USUAL,
         };
         self.doors.insert(new.id.clone(), new);
     }

@@ -91,7 +91,7 @@ fn factors_wanting(
         return vec![DenialReason::FactorNotSupported];
     }
     match pin {
-        PinEvidence::Verified => vec![],
+        PinEvidence::Verified | PinEvidence::Duress => vec![],
         PinEvidence::NotGiven => vec![DenialReason::PinRequired],
         PinEvidence::Wrong => vec![DenialReason::InvalidPin],
         PinEvidence::LockedOut => vec![DenialReason::PinLockedOut],

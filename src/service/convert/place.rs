@@ -21,6 +21,7 @@ pub(super) fn site(line: &mut Line<'_>, message: &pb::Site) -> Reading<DraftSite
     Some(DraftSite {
         display_name: display_name?,
         zone: zone?,
+        duress_pin: message.duress_pin,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::check_readers::check_readers;
 use super::draft::{Lined, Wanted};
 use super::fault::{Faults, Problem};
 use crate::store::rows::Stored;
@@ -11,6 +12,8 @@ use crate::types::{CustomerId, PersonId, ScheduleId, SiteZone};
 const DOORS_MAX: usize = 4_096;
 /// Most access points: two to a door.
 const ACCESS_POINTS_MAX: usize = 2 * DOORS_MAX;
+/// Most readers: one to an access point.
+const READERS_MAX: usize = ACCESS_POINTS_MAX;
 /// Most areas, as many as doors.
 const AREAS_MAX: usize = 4_096;
 /// Most controllers; each drives at least a door.
@@ -38,6 +41,7 @@ pub(super) fn check(wanted: &Wanted, kept: &Kept<'_>, faults: &mut Faults) {
     check_areas(wanted, faults);
     check_doors(wanted, faults);
     check_access_points(wanted, faults);
+    check_readers(wanted, faults);
     check_schedules(wanted, faults);
     check_persons(wanted, faults);
     check_badges(wanted, kept, faults);
@@ -65,6 +69,7 @@ fn check_counts(wanted: &Wanted, faults: &mut Faults) {
             wanted.access_points.len(),
             ACCESS_POINTS_MAX,
         ),
+        ("readers", wanted.readers.len(), READERS_MAX),
         ("controllers", wanted.controllers.len(), CONTROLLERS_MAX),
         ("customers", wanted.customers.len(), CUSTOMERS_MAX),
         ("schedules", wanted.schedules.len(), SCHEDULES_MAX),
@@ -207,7 +212,7 @@ fn knows_schedule(wanted: &Wanted, schedule: &ScheduleId) -> bool {
     schedule.is_always() || wanted.schedules.contains_key(schedule)
 }
 
-fn known<I: Ord, T>(map: &BTreeMap<I, T>, id: &I, otherwise: impl FnOnce()) {
+pub(super) fn known<I: Ord, T>(map: &BTreeMap<I, T>, id: &I, otherwise: impl FnOnce()) {
     if !map.contains_key(id) {
         otherwise();
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::fault::{Faults, Problem};
 use crate::types::{
     AccessPoint, AccessPointId, Area, AreaId, BadgeId, BadgeNumber, BadgeState, Card, Controller,
-    ControllerId, Customer, CustomerId, DisplayName, Door, DoorId, Person, PersonId, Pin, Schedule,
-    ScheduleId, SiteZone, SpecialDays, SpecialDaysId, Validity,
+    ControllerId, Customer, CustomerId, DisplayName, Door, DoorId, Person, PersonId, Pin, Reader,
+    ReaderId, Schedule, ScheduleId, SiteZone, SpecialDays, SpecialDaysId, Validity,
 };
 
 /// The site itself, as a file gives it.
@@ -16,6 +16,8 @@ pub struct DraftSite {
     pub display_name: DisplayName,
     /// Its zone.
     pub zone: SiteZone,
+    /// Whether duress PINs are understood.
+    pub duress_pin: bool,
 }
 
 /// A person as a file gives it.
@@ -57,6 +59,8 @@ pub enum DraftItem {
     Door(Door),
     /// One side of a door.
     AccessPoint(AccessPoint),
+    /// A reader.
+    Reader(Reader),
     /// A controller.
     Controller(Controller),
     /// A customer.
@@ -87,6 +91,7 @@ pub(super) struct Wanted {
     pub(super) areas: BTreeMap<AreaId, Lined<Area>>,
     pub(super) doors: BTreeMap<DoorId, Lined<Door>>,
     pub(super) access_points: BTreeMap<AccessPointId, Lined<AccessPoint>>,
+    pub(super) readers: BTreeMap<ReaderId, Lined<Reader>>,
     pub(super) controllers: BTreeMap<ControllerId, Lined<Controller>>,
     pub(super) customers: BTreeMap<CustomerId, Lined<Customer>>,
     pub(super) persons: BTreeMap<PersonId, Lined<DraftPerson>>,
@@ -129,6 +134,11 @@ impl Wanted {
             DraftItem::AccessPoint(point) => {
                 let key = (point.id.clone(), AccessPointId::name);
                 once(&mut self.access_points, key, (line, point), faults);
+            }
+            DraftItem::Reader(mut reader) => {
+                reader.card_formats.sort();
+                let key = (reader.id.clone(), ReaderId::name);
+                once(&mut self.readers, key, (line, reader), faults);
             }
             DraftItem::Controller(item) => {
                 let key = (item.id.clone(), ControllerId::name);

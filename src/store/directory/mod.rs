@@ -6,6 +6,7 @@ mod draft;
 mod plan;
 
 mod check;
+mod check_readers;
 mod current;
 mod people;
 mod site;

@@ -54,6 +54,11 @@ impl Plan {
     }
 
     /// Whether anything that is there changes or goes; what is only added takes no right away.
+    ///
+    /// A reader is nobody's right, and yet its removal counts: what was presented at it is not to
+    /// open a door after the operator was told that it is gone. So a grant that waits behind the
+    /// removal is decided again, as after any other. That decision asks for rights alone and knows
+    /// no readers; whoever polls one looks in the rules in force for it before a grant is acted on.
     pub fn takes_away(&self) -> bool {
         self.lines.iter().any(|l| l.action != Action::Add)
     }

@@ -61,10 +61,12 @@ pub fn plan_site(
     if let Some(site) = &wanted.site {
         writes.site(site, &rows);
         after.zone = site.item.zone;
+        after.duress_pin = site.item.duress_pin;
     }
     writes.kind(&mut after.areas, wanted.areas);
     writes.kind(&mut after.doors, wanted.doors);
     writes.kind(&mut after.access_points, wanted.access_points);
+    writes.kind(&mut after.readers, wanted.readers);
     writes.kind(&mut after.controllers, wanted.controllers);
     writes.kind(&mut after.customers, wanted.customers);
     writes.kind(&mut after.schedules, wanted.schedules);
@@ -89,13 +91,20 @@ struct Writes {
 
 impl Writes {
     fn site(&mut self, site: &Lined<DraftSite>, rows: &CurrentSite) {
-        let DraftSite { display_name, zone } = &site.item;
+        let DraftSite {
+            display_name,
+            zone,
+            duress_pin,
+        } = &site.item;
         let mut words = Vec::new();
         if rows.display_name().as_ref() != Some(display_name) {
             words.push("display_name");
         }
         if rows.zone() != Some(*zone) {
             words.push("time_zone");
+        }
+        if rows.site.duress_pin != *duress_pin {
+            words.push("duress_pin");
         }
         if words.is_empty() {
             return;
@@ -104,7 +113,7 @@ impl Writes {
             id: rows.site.id.clone(),
             display_name: display_name.reveal().to_owned(),
             time_zone: zone.name().to_owned(),
-            duress_pin: false,
+            duress_pin: *duress_pin,
         };
         self.batch.put::<Site>(&(), &row);
         let name = format!("sites/{}", row.id);

@@ -57,6 +57,7 @@ impl Bench {
             id: "north".to_owned(),
             display_name: "North".to_owned(),
             time_zone: "Europe/Stockholm".to_owned(),
+            duress_pin: false,
         };
         batch.put::<Site>(&(), &row);
         let mut base = BaseTables::default();
@@ -182,6 +183,7 @@ pub(in crate::store) fn site(zone: &str) -> DraftItem {
     DraftItem::Site(DraftSite {
         display_name: text("North"),
         zone: SiteZone::parse(zone).unwrap(),
+        duress_pin: false,
     })
 }
 
@@ -198,7 +200,36 @@ pub(in crate::store) fn door(id: &str) -> DraftItem {
     DraftItem::Door(Door {
         id: DoorId::parse(id).unwrap(),
         display_name: text(id),
-        controller: ControllerId::parse("c1").unwrap(),
+        drive: DoorDrive::Controller(ControllerId::parse("c1").unwrap()),
+        timing: DoorTiming::USUAL,
+    })
+}
+
+/// The door `id`, driven by the reader `reader`; terminals 0, 0 and 1.
+pub(in crate::store) fn wired_door(id: &str, reader: &str) -> DraftItem {
+    DraftItem::Door(Door {
+        id: DoorId::parse(id).unwrap(),
+        display_name: text(id),
+        drive: DoorDrive::Reader(DoorWiring {
+            reader: ReaderId::parse(reader).unwrap(),
+            strike_output: Terminal::new(0).unwrap(),
+            contact_input: Some(Terminal::new(0).unwrap()),
+            request_to_exit_input: Some(Terminal::new(1).unwrap()),
+        }),
+        timing: DoorTiming::USUAL,
+    })
+}
+
+pub(in crate::store) fn reader(id: &str, point: &str, (bus, address): (&str, u32)) -> DraftItem {
+    DraftItem::Reader(Reader {
+        id: ReaderId::parse(id).unwrap(),
+        display_name: text(id),
+        access_point: AccessPointId::parse(point).unwrap(),
+        bus: BusName::parse(bus).unwrap(),
+        address: ReaderAddress::new(address).unwrap(),
+        security: ReaderSecurity::SecureChannel,
+        card_formats: vec![CardFormat::parse("H10301").unwrap()],
+        has_keypad: false,
     })
 }
 

@@ -5,7 +5,8 @@ use crate::store::lists::{DraftLine, plan_list};
 use crate::store::rows::{RowSource as _, load_parts};
 use crate::store::tables::{FeedHeads, ListEntries, ListVersions, Persons, Pins};
 use crate::types::{
-    AreaId, BadgeNumber, BadgeState, PersonState, Pin, ScheduleId, Scope, Validity,
+    AreaId, BadgeNumber, BadgeState, CardFormat, DoorDrive, PersonState, Pin, ScheduleId, Scope,
+    Validity,
 };
 
 /// Lets adam into acme's cage, on ann's word.
@@ -355,4 +356,131 @@ fn suspending_a_person_ends_its_access() {
     assert_eq!(ended(&bench), Some(NOON));
     bench.apply_site(file());
     assert_eq!(ended(&bench), None);
+}
+
+/// The site with a reader that drives the door of acme's cage.
+fn with_reader() -> File {
+    file()
+        .with("doors/d-a", wired_door("d-a", "r-a"))
+        .with("readers/r-a", reader("r-a", "a-in", ("north", 1)))
+}
+
+#[test]
+fn readers_are_added_changed_and_removed_as_other_things_are() {
+    let mut bench = Bench::with_site();
+    let changed = ["Change doors/d-a: controller, wiring", "Add readers/r-a: "];
+    assert_eq!(bench.planned(with_reader()), changed);
+    bench.apply_site(with_reader());
+    assert_eq!(bench.planned(with_reader()), Vec::<String>::new());
+    let open = |id: &_, row: &_| bench.vault.open_number(id, row);
+    let loaded = load_parts(&bench.base, open).unwrap();
+    assert_eq!(loaded, *bench.rules.parts);
+    assert_eq!(loaded.readers.len(), 1);
+    let moved = with_reader().with("readers/r-a", reader("r-a", "a-in", ("south", 2)));
+    assert_eq!(bench.planned(moved), ["Change readers/r-a: bus, address"]);
+    let plan = bench.plan_site(file()).unwrap().plan;
+    assert!(plan.takes_away());
+    assert_eq!(
+        bench.planned(file()),
+        [
+            "Change doors/d-a: controller, wiring",
+            "Remove readers/r-a: "
+        ]
+    );
+}
+
+#[test]
+fn a_reader_that_goes_counts_as_something_taken_away() {
+    let mut bench = Bench::with_site();
+    let spare = file().with("readers/r-a", reader("r-a", "a-in", ("north", 1)));
+    assert!(!bench.plan_site(spare.clone()).unwrap().plan.takes_away());
+    bench.apply_site(spare);
+    assert_eq!(bench.planned(file()), ["Remove readers/r-a: "]);
+    assert!(bench.plan_site(file()).unwrap().plan.takes_away());
+}
+
+#[test]
+fn the_order_of_card_formats_means_nothing() {
+    let mut bench = Bench::with_site();
+    let with_formats = |names: [&str; 2]| {
+        let DraftItem::Reader(mut item) = reader("r-a", "a-in", ("north", 1)) else {
+            panic!("a reader");
+        };
+        item.card_formats = names.map(|n| CardFormat::parse(n).unwrap()).to_vec();
+        with_reader().with("readers/r-a", DraftItem::Reader(item))
+    };
+    bench.apply_site(with_formats(["UID", "H10301"]));
+    let again = bench.planned(with_formats(["H10301", "UID"]));
+    assert_eq!(again, Vec::<String>::new());
+}
+
+#[test]
+fn a_line_has_one_reader_of_each_address() {
+    let bench = Bench::empty();
+    let twins = with_reader().with("readers/r-b", reader("r-b", "b-in", ("north", 1)));
+    assert_eq!(
+        bench.faults(twins),
+        ["line 20: reader.address: is the same as in line 19"]
+    );
+    let elsewhere = with_reader().with("readers/r-b", reader("r-b", "b-in", ("south", 1)));
+    assert!(bench.plan_site(elsewhere).is_ok());
+}
+
+#[test]
+fn a_door_hangs_on_a_reader_of_its_own() {
+    let bench = Bench::empty();
+    let none = with_reader().without(&["readers/r-a"]);
+    assert_eq!(
+        bench.faults(none),
+        ["line 13: door.wiring.reader: `readers/r-a` is not known"]
+    );
+    let others = with_reader().with("readers/r-a", reader("r-a", "b-in", ("north", 1)));
+    assert_eq!(
+        bench.faults(others),
+        [
+            "line 13: door.wiring.reader: `readers/r-a` hangs at `accessPoints/b-in`, which is \
+             no side of this door"
+        ]
+    );
+    let nowhere = with_reader().with("readers/r-a", reader("r-a", "ghost", ("north", 1)));
+    assert_eq!(
+        bench.faults(nowhere),
+        ["line 19: reader.access_point: `accessPoints/ghost` is not known"]
+    );
+}
+
+#[test]
+fn one_input_is_not_both_contact_and_button() {
+    let DraftItem::Door(mut door) = wired_door("d-a", "r-a") else {
+        panic!("a door");
+    };
+    let DoorDrive::Reader(wiring) = &mut door.drive else {
+        panic!("a wiring");
+    };
+    wiring.request_to_exit_input = wiring.contact_input;
+    let faults = Bench::empty().faults(with_reader().with("doors/d-a", DraftItem::Door(door)));
+    assert_eq!(
+        faults,
+        ["line 13: door.wiring.request_to_exit_input: the contact has this input already"]
+    );
+}
+
+#[test]
+fn the_duress_switch_is_planned_stored_and_in_force() {
+    let mut bench = Bench::with_site();
+    let DraftItem::Site(mut switched) = site("Europe/Stockholm") else {
+        panic!("a site");
+    };
+    switched.duress_pin = true;
+    let switched = || file().with("site", DraftItem::Site(switched.clone()));
+    assert_eq!(
+        bench.planned(switched()),
+        ["Change sites/north: duress_pin"]
+    );
+    bench.apply_site(switched());
+    assert!(bench.rules.parts.duress_pin);
+    let open = |id: &_, row: &_| bench.vault.open_number(id, row);
+    assert!(load_parts(&bench.base, open).unwrap().duress_pin);
+    bench.apply_site(file());
+    assert!(!bench.rules.parts.duress_pin);
 }

@@ -1,6 +1,6 @@
 //! The steps from one format to the next, and how they are taken.
 
-use super::m0002_access_ended::AccessEnded;
+use super::{m0002_access_ended::AccessEnded, m0003_door_timing::UsualTiming};
 use crate::{
     store::{
         base::{BaseTables, RowError},
@@ -55,7 +55,7 @@ pub enum MigrationError {
     },
 }
 
-const ALL: [&dyn Migration; 1] = [&AccessEnded];
+const ALL: [&dyn Migration; 2] = [&AccessEnded, &UsualTiming];
 
 /// Takes all steps in memory and returns the one commit that makes them, format included.
 pub(in crate::store) fn run(

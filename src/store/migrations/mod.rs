@@ -2,6 +2,7 @@
 
 mod chain;
 mod m0002_access_ended;
+mod m0003_door_timing;
 
 pub(super) use chain::run;
 pub use chain::{Migration, MigrationError};

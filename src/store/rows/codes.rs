@@ -1,6 +1,8 @@
 //! Numbers of closed sets: the same in the API and in the store, so there is one table of them.
 
-use crate::types::{BadgeState, Direction, FactorRequirement, PersonState, Precision};
+use crate::types::{
+    BadgeState, Direction, FactorRequirement, PersonState, Precision, ReaderSecurity,
+};
 
 /// A closed set whose cases have numbers, those of the enum of the same name in `sluss.v1`.
 pub trait Code: Copy + 'static {
@@ -45,6 +47,10 @@ codes!(FactorRequirement {
     BadgeAndFinger = 3,
 });
 codes!(Precision { Hour = 1, Minute = 2, Second = 3 });
+codes!(ReaderSecurity {
+    SecureChannel = 1,
+    Plain = 2,
+});
 codes!(PersonState { Active = 1, Suspended = 2 });
 codes!(BadgeState {
     Active = 1,
@@ -70,6 +76,14 @@ mod tests {
             i32::from(v1::FactorRequirement::BadgeAndFinger)
         );
         assert_eq!(Precision::Second.wire(), i32::from(v1::Precision::Second));
+        assert_eq!(
+            ReaderSecurity::SecureChannel.wire(),
+            i32::from(v1::ReaderSecurity::SecureChannel)
+        );
+        assert_eq!(
+            ReaderSecurity::Plain.wire(),
+            i32::from(v1::ReaderSecurity::Plain)
+        );
         assert_eq!(
             PersonState::Suspended.wire(),
             i32::from(v1::PersonState::Suspended)

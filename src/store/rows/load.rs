@@ -11,7 +11,7 @@ use crate::store::base::{BaseTables, RowError};
 use crate::store::reader::{ReadError, Reader};
 use crate::store::tables::{self, Table};
 use crate::types::{
-    AccessPoint, Area, BadgeId, BadgeNumber, Controller, Customer, Door, PersonId, Schedule,
+    self, AccessPoint, Area, BadgeId, BadgeNumber, Controller, Customer, Door, PersonId, Schedule,
     SiteZone, SpecialDays,
 };
 
@@ -82,9 +82,11 @@ pub fn load_parts(
     let zone = SiteZone::parse(&site.time_zone)
         .map_err(|e| damaged("time_zone")(e).in_row::<tables::Site>(""))?;
     let mut parts = RosterParts::new(zone);
+    parts.duress_pin = site.duress_pin;
     parts.areas = kind(rows, |v: &Area| v.id.clone())?;
     parts.doors = kind(rows, |v: &Door| v.id.clone())?;
     parts.access_points = kind(rows, |v: &AccessPoint| v.id.clone())?;
+    parts.readers = kind(rows, |v: &types::Reader| v.id.clone())?;
     parts.controllers = kind(rows, |v: &Controller| v.id.clone())?;
     parts.customers = kind(rows, |v: &Customer| v.id.clone())?;
     parts.schedules = kind(rows, |v: &Schedule| v.id.clone())?;
@@ -150,6 +152,7 @@ mod tests {
             id: "north".to_owned(),
             display_name: "North".to_owned(),
             time_zone: "Europe/Stockholm".to_owned(),
+            duress_pin: true,
         };
         batch.put::<tables::Site>(&(), &row);
     }
@@ -207,6 +210,32 @@ mod tests {
         let parts = loaded(&batch).unwrap();
         let numbers: Vec<_> = parts.entries.keys().map(|e| e.number.0).collect();
         assert_eq!(numbers, [1]);
+    }
+
+    #[test]
+    fn readers_and_the_duress_switch_are_rules() {
+        let mut batch = Batch::new();
+        site(&mut batch);
+        let mut row = pb::ReaderRow {
+            display_name: "Reader".to_owned(),
+            access_point: "d-1-in".to_owned(),
+            bus: "north".to_owned(),
+            address: 126,
+            security: 1,
+            card_formats: vec!["H10301".to_owned()],
+            has_keypad: true,
+        };
+        batch.put::<tables::Readers>(&"r-1".to_owned(), &row);
+        let parts = loaded(&batch).unwrap();
+        assert!(parts.duress_pin);
+        let reader = parts.readers.values().next().unwrap();
+        assert_eq!((reader.address.number(), reader.has_keypad), (126, true));
+        row.address = 127;
+        batch.put::<tables::Readers>(&"r-1".to_owned(), &row);
+        assert_eq!(
+            loaded(&batch).unwrap_err().to_string(),
+            "the row `r-1` of the table Readers is damaged in `address`"
+        );
     }
 
     #[test]

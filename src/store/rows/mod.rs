@@ -4,6 +4,7 @@
 //! field, and nothing of the value.
 
 mod codes;
+mod doors;
 mod places;
 mod times;
 

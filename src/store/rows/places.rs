@@ -1,12 +1,12 @@
-//! Areas, doors, access points, controllers and customers as rows.
+//! Areas, access points, controllers and customers as rows.
 
 use super::{Code, DamagedField, Stored, damaged, differing};
 use crate::pb::store as pb;
 use crate::store::tables;
 use crate::types::{
     AccessPoint, AccessPointId, Area, AreaId, Controller, ControllerId, Customer, CustomerId,
-    Direction, DisplayName, Door, DoorDrive, DoorId, DoorTiming, FactorRequirement, FactorRule,
-    Precision, ProtectionClass, ScheduleId,
+    Direction, DisplayName, DoorId, FactorRequirement, FactorRule, Precision, ProtectionClass,
+    ScheduleId,
 };
 
 impl Stored for Area {
@@ -43,45 +43,6 @@ impl Stored for Area {
 
     fn differences(&self, other: &Self) -> Vec<&'static str> {
         differing!(self, other; display_name, class, customers)
-    }
-}
-
-impl Stored for Door {
-    type Table = tables::Doors;
-
-    fn key(&self) -> &str {
-        self.id.as_str()
-    }
-
-    fn name(&self) -> String {
-        self.id.name()
-    }
-
-    fn to_row(&self) -> pb::DoorRow {
-        pb::DoorRow {
-            display_name: self.display_name.reveal().to_owned(),
-            controller: self
-                .drive
-                .controller()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            ..pb::DoorRow::default()
-        }
-    }
-
-    fn from_row(key: &str, row: &pb::DoorRow) -> Result<Self, DamagedField> {
-        Ok(Self {
-            id: DoorId::parse(key).map_err(damaged("key"))?,
-            display_name: name(&row.display_name)?,
-            drive: DoorDrive::Controller(
-                ControllerId::parse(&row.controller).map_err(damaged("controller"))?,
-            ),
-            timing: DoorTiming::USUAL,
-        })
-    }
-
-    fn differences(&self, other: &Self) -> Vec<&'static str> {
-        differing!(self, other; display_name, drive, timing)
     }
 }
 
@@ -204,7 +165,7 @@ impl Stored for Customer {
     }
 }
 
-fn name(text: &str) -> Result<DisplayName, DamagedField> {
+pub(super) fn name(text: &str) -> Result<DisplayName, DamagedField> {
     DisplayName::parse(text).map_err(damaged("display_name"))
 }
 

@@ -12,12 +12,12 @@ use prost::Message as _;
 
 use super::golden_rows;
 use crate::{
-    pb::store::{AreaRow, MetaRow, PersonRow},
+    pb::store::{AreaRow, DoorRow, MetaRow, PersonRow},
     store::{
         Batch, CommitSequence, Opened,
         batch::encode_key,
         format::{FORMAT, SegmentHeader, SegmentId, encode_frame},
-        tables::{self, Areas, Meta, Persons, Table},
+        tables::{self, Areas, Doors, Meta, Persons, Table},
     },
     types::SiteId,
 };
@@ -92,11 +92,11 @@ fn headers_and_frames_keep_their_bytes() {
     check_golden("segments.txt", text.as_bytes());
 }
 
-/// A whole store as a program of format 1 left it: one segment, no sled, no marker.
-fn format_1() -> Vec<u8> {
+/// A whole store as a program of an older format left it: one segment, no sled, no marker.
+fn old_store(format: u32, rows: &Batch) -> Vec<u8> {
     let mut batch = Batch::new();
     let meta = MetaRow {
-        format: 1,
+        format,
         site: "north".to_owned(),
         node: 1,
         journal_next: 5,
@@ -105,6 +105,22 @@ fn format_1() -> Vec<u8> {
         last_written_at: 0,
     };
     batch.put::<Meta>(&(), &meta);
+    batch.append(rows.clone());
+    let header = SegmentHeader {
+        segment: SegmentId(1),
+        format,
+        site: SiteId::parse("north").unwrap(),
+        node: 1,
+        first: CommitSequence(1),
+    };
+    let mut bytes = header.encode();
+    bytes.extend(encode_frame(SegmentId(1), CommitSequence(1), &batch.encode()).unwrap());
+    bytes.resize(2048, 0);
+    bytes
+}
+
+fn format_1() -> Vec<u8> {
+    let mut batch = Batch::new();
     // Format 1 knew no `access_ended`.
     for (id, valid_until) in [
         ("p-past", Some(1_700_000_000)),
@@ -119,34 +135,36 @@ fn format_1() -> Vec<u8> {
         };
         batch.put::<Persons>(&id.to_owned(), &person);
     }
-    let header = SegmentHeader {
-        segment: SegmentId(1),
-        format: 1,
-        site: SiteId::parse("north").unwrap(),
-        node: 1,
-        first: CommitSequence(1),
+    old_store(1, &batch)
+}
+
+fn format_2() -> Vec<u8> {
+    let mut batch = Batch::new();
+    // Format 2 knew neither wirings nor times of doors.
+    let door = DoorRow {
+        display_name: "Door 1".to_owned(),
+        controller: "c-1".to_owned(),
+        ..DoorRow::default()
     };
-    let mut bytes = header.encode();
-    bytes.extend(encode_frame(SegmentId(1), CommitSequence(1), &batch.encode()).unwrap());
-    bytes.resize(2048, 0);
-    bytes
+    batch.put::<Doors>(&"d-1".to_owned(), &door);
+    old_store(2, &batch)
 }
 
 #[test]
-fn the_store_of_format_1_is_kept() {
+fn the_stores_of_older_formats_are_kept() {
     check_golden("format-1.seg", &format_1());
+    check_golden("format-2.seg", &format_2());
 }
 
-/// Puts the kept store of format 1 into a folder.
-pub(super) fn put_format_1(folder: &Path) {
-    let kept = golden_folder().join("format-1.seg");
+/// Puts the kept store of an older format into a folder.
+pub(super) fn put_old_store(format: u32, folder: &Path) {
+    let kept = golden_folder().join(format!("format-{format}.seg"));
     fs::copy(kept, folder.join("0000000001.seg")).unwrap();
 }
 
-/// What it must have become.
-pub(super) fn check_migrated(store: &Opened) {
-    let meta = store.reader.get::<Meta>(&()).unwrap().unwrap();
-    assert_eq!((meta.format, meta.journal_next), (FORMAT, 5));
+/// What the store of format 1 must have become.
+pub(super) fn check_persons_migrated(store: &Opened) {
+    check_meta(store);
     let rows = store.reader.range::<Persons>(.., 9).unwrap();
     let ended: Vec<_> = rows
         .iter()
@@ -163,4 +181,26 @@ pub(super) fn check_migrated(store: &Opened) {
     );
     let base = store.base.rows::<Persons>().map(Result::unwrap);
     assert_eq!(base.collect::<Vec<_>>(), rows);
+}
+
+/// What the store of format 2 must have become.
+pub(super) fn check_doors_migrated(store: &Opened) {
+    check_meta(store);
+    let rows = store.reader.range::<Doors>(.., 9).unwrap();
+    let timed = DoorRow {
+        display_name: "Door 1".to_owned(),
+        controller: "c-1".to_owned(),
+        wiring: None,
+        strike_tenths: 50,
+        held_after_seconds: 30,
+        pre_alarm_seconds: 10,
+    };
+    assert_eq!(rows, [("d-1".to_owned(), timed)]);
+    let base = store.base.rows::<Doors>().map(Result::unwrap);
+    assert_eq!(base.collect::<Vec<_>>(), rows);
+}
+
+fn check_meta(store: &Opened) {
+    let meta = store.reader.get::<Meta>(&()).unwrap().unwrap();
+    assert_eq!((meta.format, meta.journal_next), (FORMAT, 5));
 }

@@ -21,6 +21,8 @@ pub(super) fn list(out: &mut Listing) {
     people(out);
     times(out);
     lists(out);
+    heads(out);
+    devices(out);
     log(out);
 }
 
@@ -28,7 +30,7 @@ fn places(out: &mut Listing) {
     out.row::<Meta>(
         &(),
         &MetaRow {
-            format: 2,
+            format: 3,
             site: text("north"),
             node: 1,
             journal_next: 70,
@@ -43,6 +45,7 @@ fn places(out: &mut Listing) {
             id: text("north"),
             display_name: text("Norra hallen"),
             time_zone: text("Europe/Stockholm"),
+            duress_pin: true,
         },
     );
     out.row::<Areas>(
@@ -57,7 +60,17 @@ fn places(out: &mut Listing) {
         &text("d-1"),
         &DoorRow {
             display_name: text("Door 1"),
+            // Never both in a store; here every field shows its number.
             controller: text("c-1"),
+            wiring: Some(DoorWiringRow {
+                reader: text("r-1"),
+                strike_output: 1,
+                contact_input: 2,
+                request_to_exit_input: 3,
+            }),
+            strike_tenths: 50,
+            held_after_seconds: 30,
+            pre_alarm_seconds: 10,
         },
     );
     out.row::<AccessPoints>(
@@ -214,7 +227,7 @@ fn lists(out: &mut Listing) {
     );
 }
 
-fn log(out: &mut Listing) {
+fn heads(out: &mut Listing) {
     out.row::<FeedHeads>(
         &text("acme"),
         &FeedHeadRow {
@@ -249,6 +262,24 @@ fn log(out: &mut Listing) {
             done_at: 1_700_000_000,
         },
     );
+}
+
+fn devices(out: &mut Listing) {
+    out.row::<Readers>(
+        &text("r-1"),
+        &ReaderRow {
+            display_name: text("Reader 1"),
+            access_point: text("d-1-in"),
+            bus: text("north"),
+            address: 7,
+            security: 1,
+            card_formats: vec![text("H10301"), text("UID")],
+            has_keypad: true,
+        },
+    );
+}
+
+fn log(out: &mut Listing) {
     out.row::<Journal>(
         &69,
         &JournalRow {

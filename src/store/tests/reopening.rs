@@ -200,15 +200,28 @@ fn a_commit_longer_than_a_segment_is_refused_before_anything_is_written() {
 #[test]
 fn a_store_of_format_1_is_brought_up_and_stays_up() {
     let folder = tempfile::tempdir().unwrap();
-    super::golden::put_format_1(folder.path());
+    super::golden::put_old_store(1, folder.path());
     let store = reopened(folder.path(), "one").unwrap();
     assert_eq!(store.report.migrated_from, Some(1));
-    super::golden::check_migrated(&store);
+    super::golden::check_persons_migrated(&store);
     drop(store);
     // Killed before anything but the commit was done; and with another kernel.
     for boot in ["one", "two"] {
         let store = reopened(folder.path(), boot).unwrap();
         assert_eq!(store.report.migrated_from, None);
-        super::golden::check_migrated(&store);
+        super::golden::check_persons_migrated(&store);
     }
+}
+
+#[test]
+fn a_store_of_format_2_is_brought_up_and_stays_up() {
+    let folder = tempfile::tempdir().unwrap();
+    super::golden::put_old_store(2, folder.path());
+    let store = reopened(folder.path(), "one").unwrap();
+    assert_eq!(store.report.migrated_from, Some(2));
+    super::golden::check_doors_migrated(&store);
+    drop(store);
+    let store = reopened(folder.path(), "two").unwrap();
+    assert_eq!(store.report.migrated_from, None);
+    super::golden::check_doors_migrated(&store);
 }
