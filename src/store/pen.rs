@@ -81,10 +81,8 @@ impl Pen {
     pub(super) fn keep_house_if_due(&mut self) {
         let now = self.world.now().moment;
         let is_long_ago = self.kept.is_none_or(|kept| now.since(kept) >= HOUSE_EVERY);
-        if self.writer.is_ripe() || is_long_ago {
+        if self.writer.is_ripe() || is_long_ago || self.failure.is_some() {
             self.keep_house();
-        } else if self.failure.is_some() {
-            self.publish_health();
         }
     }
 
