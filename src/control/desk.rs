@@ -65,4 +65,7 @@ pub enum OrderError {
     /// The door said that it could not do it.
     #[error("the door could not do the order `{}`", .0.name())]
     Refused(JournalRef),
+    /// The server is stopping; whether it was done is not known, the journal tells.
+    #[error("the server is stopping; look at door `{0}`")]
+    Stopping(DoorId),
 }

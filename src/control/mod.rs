@@ -10,9 +10,11 @@ pub mod lines;
 pub mod alarms;
 
 pub mod desk;
+pub mod door_desk;
 
 pub use alarms::{AlarmChange, AlarmStep, AlarmWatch, Alarms};
 pub use desk::{DoorPosition, DoorStatus, LockState, OrderError};
+pub use door_desk::{Board, DoorDesk, OrderRequest, door_desk};
 pub use lines::{FromReader, ReaderEvent, ReaderLines, ReaderOrder};
 pub use runner::{Answer, AuthorizeError, Presented, Runner, RunnerParts, presented_card};
 pub use unlock::{GRANT_AGE_MAX, KEEP_RELEASED, Ordered, Stale, Standing, StrikeRelease, Unlock};
