@@ -12,9 +12,15 @@ pub mod alarms;
 pub mod desk;
 pub mod door_desk;
 
+pub mod sessions;
+
 pub use alarms::{AlarmChange, AlarmStep, AlarmWatch, Alarms};
 pub use desk::{DoorPosition, DoorStatus, LockState, OrderError};
 pub use door_desk::{Board, DoorDesk, OrderRequest, door_desk};
 pub use lines::{FromReader, ReaderEvent, ReaderLines, ReaderOrder};
 pub use runner::{Answer, AuthorizeError, Presented, Runner, RunnerParts, presented_card};
+pub use sessions::{
+    CommandId, CommandResult, Link, LinkChange, Outgoing, Session, SessionCommand, SessionEnd,
+    SessionFault, SessionStep, SessionTimes, Sessions,
+};
 pub use unlock::{GRANT_AGE_MAX, KEEP_RELEASED, Ordered, Stale, Standing, StrikeRelease, Unlock};
