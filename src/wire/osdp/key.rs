@@ -50,6 +50,12 @@ impl SecureKey {
         Ok(Self(bytes))
     }
 
+    /// Any key, for readers made up in tests.
+    #[cfg(test)]
+    pub(super) fn unchecked(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 16] {
         &self.0
     }

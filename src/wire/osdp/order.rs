@@ -1,6 +1,7 @@
 //! What a reader can be told to do.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// What an output shall do (OSDP 2.2, `osdp_OUT`).
 ///
@@ -12,8 +13,9 @@ pub enum OutputControl {
     Off,
     /// On for good (code 02).
     On,
-    /// On for so many tenths of a second, then off (code 05); 0 is refused by readers.
-    OnFor(u16),
+    /// On for so many tenths of a second, then as before (code 05). Never 0, which some readers
+    /// take for ever.
+    OnFor(NonZeroU16),
 }
 
 /// Colour of a light (OSDP 2.2, `osdp_LED`).
