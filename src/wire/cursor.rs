@@ -1,4 +1,4 @@
-//! The one place that walks over bytes. Numbers are big endian.
+//! The one place that walks over bytes. Numbers are big endian, unless a name ends in `_le`.
 
 /// Why bytes could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,9 +75,19 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
+    /// Takes a number of 2 bytes, little endian.
+    pub fn u16_le(&mut self) -> Result<u16, CursorError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
     /// Takes a number of 4 bytes.
     pub fn u32(&mut self) -> Result<u32, CursorError> {
         self.array().map(u32::from_be_bytes)
+    }
+
+    /// Takes a number of 4 bytes, little endian.
+    pub fn u32_le(&mut self) -> Result<u32, CursorError> {
+        self.array().map(u32::from_le_bytes)
     }
 
     /// Takes a number of 8 bytes.
@@ -140,6 +150,11 @@ impl Writer {
         self.bytes(&number.to_be_bytes());
     }
 
+    /// Appends a number of 2 bytes, little endian.
+    pub fn u16_le(&mut self, number: u16) {
+        self.bytes(&number.to_le_bytes());
+    }
+
     /// Appends a number of 4 bytes.
     pub fn u32(&mut self, number: u32) {
         self.bytes(&number.to_be_bytes());
@@ -173,6 +188,17 @@ mod tests {
         assert_eq!(reader.take(1), Ok(&b"a"[..]));
         assert_eq!(reader.rest(), b"b");
         assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn little_endian_numbers_read_back() {
+        let mut writer = Writer::new();
+        writer.u16_le(0x0102);
+        writer.bytes(&[6, 5, 4, 3]);
+        assert_eq!(writer.as_bytes(), [2, 1, 6, 5, 4, 3]);
+        let mut reader = Reader::new(writer.as_bytes());
+        assert_eq!(reader.u16_le(), Ok(0x0102));
+        assert_eq!(reader.u32_le(), Ok(0x0304_0506));
     }
 
     #[test]

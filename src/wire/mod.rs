@@ -1,5 +1,8 @@
-//! L1, bytes as they come: the cursor that every codec reads and writes through.
+//! L1, bytes as they come: the line of OSDP readers, and the cursor that every codec reads and
+//! writes through.
 #![deny(clippy::arithmetic_side_effects)]
+
+pub mod osdp;
 
 mod cursor;
 

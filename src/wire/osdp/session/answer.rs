@@ -1,0 +1,478 @@
+//! What a reply means: whether it is believed, and what follows from it.
+
+use super::recovery::TRIES_MAX;
+use super::{Challenged, InFlight, Phase, Proving, Purpose, RANDOMS_MAX, Session, Stage};
+use crate::types::Moment;
+use crate::wire::osdp::counters::count;
+use crate::wire::osdp::event::{NakCode, OrderFailure, PeripheralEvent, SecurityFault};
+use crate::wire::osdp::frame::{BlockKind, Frame};
+use crate::wire::osdp::reply::{ClientProof, Reply, ReplyCode, nak_code};
+use crate::wire::osdp::secure::{OpenError, Randoms, SecureChannel, is_equal};
+
+/// What a frame of the reader that was asked did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::wire::osdp) enum Heard {
+    /// Nothing: the reply is still awaited.
+    Nothing,
+    /// The slot is over.
+    Answer,
+    /// The slot is over, and somebody is waiting at the reader.
+    Read,
+}
+
+/// A reply as far as it is believed.
+struct Believed {
+    reply: Reply,
+    /// Whether nobody on the line could read it.
+    is_private: bool,
+}
+
+impl Session {
+    /// Takes a frame from this reader's address while its answer is awaited.
+    pub(in crate::wire::osdp) fn accept(&mut self, frame: &Frame, now: Moment) -> Heard {
+        let Some(sequence) = self.in_flight.as_ref().map(|sent| sent.sequence) else {
+            return Heard::Nothing;
+        };
+        if frame.block.is_none() && self.is_secured() {
+            return self.clear_in_session(frame, now);
+        }
+        if is_clear_busy(frame) {
+            self.busy(now);
+            return Heard::Answer;
+        }
+        if frame.sequence != sequence {
+            count(&mut self.counters.wrong_sequence);
+            return Heard::Nothing;
+        }
+        if !self.expects_block(frame) {
+            count(&mut self.counters.unexpected_block);
+            return Heard::Nothing;
+        }
+        self.accept_in_turn(frame, now)
+    }
+
+    /// Opens a frame whose place is right, and lets the session go on by it.
+    fn accept_in_turn(&mut self, frame: &Frame, now: Moment) -> Heard {
+        let (data, is_private) = match &mut self.phase {
+            Phase::Inside(Some(channel), _) => match channel.open(frame) {
+                Ok(opened) => (Some(opened.data), opened.is_encrypted),
+                Err(OpenError::Padding) => (None, true),
+                Err(OpenError::Block) => {
+                    count(&mut self.counters.unexpected_block);
+                    return Heard::Nothing;
+                }
+                Err(OpenError::Mac) => {
+                    self.bad_mac(now);
+                    return Heard::Answer;
+                }
+            },
+            Phase::Inside(None, _) => (Some(frame.data.clone()), true),
+            Phase::Identify | Phase::Challenge(_) | Phase::Prove(_) => {
+                (Some(frame.data.clone()), false)
+            }
+        };
+        count(&mut self.counters.replies);
+        self.heard(now);
+        let reply = data.map(|data| Reply::parse(frame.code, &data));
+        let Some(Ok(reply)) = reply else {
+            count(&mut self.counters.malformed);
+            return self.answered(None, now);
+        };
+        if reply == Reply::Busy {
+            self.busy(now);
+            return Heard::Answer;
+        }
+        self.follow(frame, Believed { reply, is_private }, now)
+    }
+
+    fn is_secured(&self) -> bool {
+        matches!(self.phase, Phase::Inside(Some(_), _))
+    }
+
+    /// Without a MAC nothing is believed in a session. A reader that has lost the session can
+    /// say so in no other way; then a new one begins, and nothing else follows from it.
+    fn clear_in_session(&mut self, frame: &Frame, now: Moment) -> Heard {
+        if is_clear_busy(frame) {
+            self.busy(now);
+            return Heard::Answer;
+        }
+        let is_nak = ReplyCode::from_number(frame.code) == Some(ReplyCode::Nak);
+        let nak = frame.data.first().filter(|_| is_nak);
+        match nak.map(|number| nak_code(*number)) {
+            Some(NakCode::Sequence | NakCode::SecurityBlock | NakCode::SecurityRequired) => {
+                count(&mut self.counters.naks);
+                self.heard(now);
+                self.restart(now);
+                Heard::Answer
+            }
+            Some(
+                NakCode::BadCheck
+                | NakCode::CommandLength
+                | NakCode::UnknownCommand
+                | NakCode::BiometricType
+                | NakCode::BiometricFormat
+                | NakCode::CannotProcess
+                | NakCode::Other(_),
+            )
+            | None => {
+                count(&mut self.counters.clear_in_session);
+                Heard::Nothing
+            }
+        }
+    }
+
+    /// Whether a security block has its place here: each half of the handshake only in answer
+    /// to its command, MACs only in a session.
+    fn expects_block(&self, frame: &Frame) -> bool {
+        let kind = frame.block.as_ref().map(|block| block.kind);
+        match self.phase {
+            Phase::Identify | Phase::Inside(None, _) => kind.is_none(),
+            Phase::Challenge(_) => matches!(kind, None | Some(BlockKind::ClientCryptogram)),
+            Phase::Prove(_) => matches!(kind, None | Some(BlockKind::InitialMac)),
+            Phase::Inside(Some(_), _) => {
+                matches!(kind, Some(BlockKind::Reply | BlockKind::EncryptedReply))
+            }
+        }
+    }
+
+    fn follow(&mut self, frame: &Frame, believed: Believed, now: Moment) -> Heard {
+        if let Reply::Nak(code) = believed.reply {
+            count(&mut self.counters.naks);
+            return self.refused(code, now);
+        }
+        match std::mem::replace(&mut self.phase, Phase::Identify) {
+            Phase::Identify => self.identified(&believed.reply, now),
+            Phase::Challenge(challenged) => self.challenged(challenged, frame, believed.reply, now),
+            Phase::Prove(proving) => self.proved(proving, frame, &believed.reply, now),
+            Phase::Inside(channel, stage) => {
+                self.phase = Phase::Inside(channel, stage);
+                if stage == Stage::Up {
+                    self.sound(now);
+                    return self.answered(Some(believed), now);
+                }
+                self.opening(stage, believed.reply, now)
+            }
+        }
+    }
+
+    /// A refusal: of the session, of its opening, or of one command.
+    fn refused(&mut self, code: NakCode, now: Moment) -> Heard {
+        match code {
+            NakCode::Sequence => self.restart(now),
+            // It did not understand the bytes: the same ones again, as after a time-out.
+            NakCode::BadCheck if self.may_try_again() => {}
+            NakCode::SecurityBlock | NakCode::SecurityRequired
+                if matches!(self.phase, Phase::Inside(Some(_), _)) =>
+            {
+                self.restart(now);
+            }
+            NakCode::BadCheck
+            | NakCode::CommandLength
+            | NakCode::UnknownCommand
+            | NakCode::SecurityBlock
+            | NakCode::SecurityRequired
+            | NakCode::BiometricType
+            | NakCode::BiometricFormat
+            | NakCode::CannotProcess
+            | NakCode::Other(_) => self.refused_command(code, now),
+        }
+        Heard::Answer
+    }
+
+    /// Inside the secure channel the chain has moved on, so that the same bytes would be wrong.
+    fn may_try_again(&self) -> bool {
+        let is_fresh = |sent: &InFlight| sent.tries < TRIES_MAX;
+        !self.is_secured() && self.in_flight.as_ref().is_some_and(is_fresh)
+    }
+
+    fn refused_command(&mut self, code: NakCode, now: Moment) {
+        match self.phase {
+            // Some readers say nothing at all outside a secure channel.
+            Phase::Identify if self.is_secure() => {
+                self.take_in_flight();
+                self.phase = Phase::Challenge(None);
+            }
+            Phase::Identify
+            | Phase::Challenge(_)
+            | Phase::Prove(_)
+            | Phase::Inside(_, Stage::Identify | Stage::Drain) => self.fail(now),
+            Phase::Inside(_, Stage::Capabilities) => {
+                self.take_in_flight();
+                self.enter(Stage::Drain);
+            }
+            Phase::Inside(_, Stage::Up) => {
+                self.sound(now);
+                match self.take_in_flight() {
+                    Some(Purpose::Order(order)) => {
+                        let failure = OrderFailure::Nak(code);
+                        self.tell(PeripheralEvent::Refused { order, failure });
+                    }
+                    Some(Purpose::LocalStatus) => self.status.local_at = None,
+                    Some(Purpose::Inputs) => self.status.inputs_at = None,
+                    Some(Purpose::Open | Purpose::Poll) | None => {}
+                }
+            }
+        }
+    }
+
+    fn is_secure(&self) -> bool {
+        match self.settings.security {
+            super::Security::Secure(_) => true,
+            super::Security::Plain => false,
+        }
+    }
+
+    /// The command in flight has its answer; the next one gets the next number.
+    fn take_in_flight(&mut self) -> Option<Purpose> {
+        self.advance_sequence();
+        self.in_flight
+            .take()
+            .map(|InFlight { purpose, .. }| purpose)
+    }
+
+    /// What a reader says of itself before it is believed is not kept.
+    fn identified(&mut self, reply: &Reply, now: Moment) -> Heard {
+        if !matches!(reply, Reply::Identity(_)) {
+            count(&mut self.counters.unexpected_reply);
+            self.fail(now);
+            return Heard::Answer;
+        }
+        self.take_in_flight();
+        self.phase = if self.is_secure() {
+            Phase::Challenge(None)
+        } else {
+            Phase::Inside(None, Stage::Identify)
+        };
+        Heard::Answer
+    }
+
+    fn challenged(
+        &mut self,
+        challenged: Option<Challenged>,
+        frame: &Frame,
+        reply: Reply,
+        now: Moment,
+    ) -> Heard {
+        let (Some(challenged), Some(block), Reply::ClientProof(proof)) =
+            (challenged, &frame.block, reply)
+        else {
+            count(&mut self.counters.unexpected_reply);
+            self.fail(now);
+            return Heard::Answer;
+        };
+        if block.data.first() != Some(&super::OWN_KEY) {
+            self.distrust(SecurityFault::DefaultKey, now);
+            return Heard::Answer;
+        }
+        match self.prove(challenged, &proof) {
+            Ok(proving) => {
+                self.take_in_flight();
+                self.unique = Some(proof.unique);
+                self.phase = Phase::Prove(proving);
+            }
+            Err(fault) => self.distrust(fault, now),
+        }
+        Heard::Answer
+    }
+
+    /// Checks the reader's proof and makes ours.
+    fn prove(
+        &mut self,
+        challenged: Challenged,
+        proof: &ClientProof,
+    ) -> Result<Proving, SecurityFault> {
+        let Challenged { keys, random } = challenged;
+        let randoms = Randoms {
+            panel: random,
+            reader: proof.random,
+        };
+        let expected = keys.client_cryptogram(randoms);
+        if !is_equal(&expected, &proof.cryptogram) {
+            return Err(SecurityFault::WrongKey);
+        }
+        if self.randoms.contains(&proof.random) {
+            return Err(SecurityFault::RepeatedRandom);
+        }
+        if self.randoms.len() >= RANDOMS_MAX {
+            self.randoms.pop_front();
+        }
+        self.randoms.push_back(proof.random);
+        let server_cryptogram = keys.server_cryptogram(randoms);
+        let initial_mac = keys.initial_mac(&server_cryptogram);
+        Ok(Proving {
+            keys,
+            server_cryptogram,
+            initial_mac,
+        })
+    }
+
+    fn proved(&mut self, proving: Proving, frame: &Frame, reply: &Reply, now: Moment) -> Heard {
+        let (Some(block), Reply::InitialMac(mac)) = (&frame.block, reply) else {
+            count(&mut self.counters.unexpected_reply);
+            self.fail(now);
+            return Heard::Answer;
+        };
+        // 01 says that the reader believes our cryptogram.
+        let is_accepted = block.data.first() == Some(&0x01);
+        if !is_accepted || !is_equal(mac, &proving.initial_mac) {
+            self.distrust(SecurityFault::WrongKey, now);
+            return Heard::Answer;
+        }
+        self.take_in_flight();
+        let channel = SecureChannel::new(proving.keys, proving.initial_mac);
+        self.phase = Phase::Inside(Some(channel), Stage::Identify);
+        Heard::Answer
+    }
+
+    fn enter(&mut self, next: Stage) {
+        if let Phase::Inside(_, stage) = &mut self.phase {
+            *stage = next;
+        }
+    }
+
+    /// Replies of a session that is believed and not yet up.
+    fn opening(&mut self, stage: Stage, reply: Reply, now: Moment) -> Heard {
+        match (stage, reply) {
+            (Stage::Identify, Reply::Identity(mut identity)) => {
+                self.take_in_flight();
+                identity.unique = self.unique;
+                self.identity = Some(identity);
+                self.enter(Stage::Capabilities);
+            }
+            (Stage::Capabilities, Reply::Capabilities(capabilities)) => {
+                self.take_in_flight();
+                self.capabilities = capabilities;
+                self.enter(Stage::Drain);
+            }
+            (Stage::Drain, Reply::Ack) => {
+                self.take_in_flight();
+                self.enter(Stage::Up);
+                self.up(now);
+            }
+            (Stage::Drain, reply) => {
+                self.take_in_flight();
+                if matches!(reply, Reply::Card(_) | Reply::Formatted(_) | Reply::Keys(_)) {
+                    count(&mut self.counters.stale_reads);
+                }
+            }
+            (Stage::Identify | Stage::Capabilities | Stage::Up, _) => {
+                count(&mut self.counters.unexpected_reply);
+                self.fail(now);
+            }
+        }
+        Heard::Answer
+    }
+
+    fn up(&mut self, now: Moment) {
+        self.came_up(now);
+        self.status.local_at = Some(now);
+        self.status.inputs_at = Some(now);
+        let Some(identity) = self.identity.clone() else {
+            return;
+        };
+        self.tell(PeripheralEvent::Online {
+            identity,
+            capabilities: self.capabilities.clone(),
+            is_secure: self.is_secured(),
+        });
+    }
+
+    /// The command in flight is answered in a session; `None` where nobody can read how.
+    fn answered(&mut self, believed: Option<Believed>, now: Moment) -> Heard {
+        if !self.is_up() {
+            self.fail(now);
+            return Heard::Answer;
+        }
+        let Some(purpose) = self.take_in_flight() else {
+            return Heard::Answer;
+        };
+        match (purpose, believed) {
+            (Purpose::Order(order), believed) => self.order_answered(order, believed),
+            (Purpose::Poll, Some(believed)) => return self.news(believed),
+            (Purpose::LocalStatus, Some(believed))
+                if matches!(believed.reply, Reply::LocalStatus { .. }) =>
+            {
+                return self.news(believed);
+            }
+            (Purpose::Inputs, Some(believed)) if matches!(believed.reply, Reply::Inputs(_)) => {
+                return self.news(believed);
+            }
+            (Purpose::LocalStatus | Purpose::Inputs | Purpose::Open, Some(_)) => {
+                count(&mut self.counters.unexpected_reply);
+            }
+            (Purpose::Poll | Purpose::LocalStatus | Purpose::Inputs | Purpose::Open, None) => {}
+        }
+        Heard::Answer
+    }
+
+    fn order_answered(&mut self, order: super::PeripheralOrder, believed: Option<Believed>) {
+        match believed.map(|believed| believed.reply) {
+            Some(Reply::Ack) => self.tell(PeripheralEvent::Performed { order }),
+            Some(Reply::Outputs(states)) => {
+                self.tell(PeripheralEvent::Performed { order });
+                self.tell(PeripheralEvent::Outputs(states));
+            }
+            Some(_) | None => {
+                count(&mut self.counters.unexpected_reply);
+                let failure = OrderFailure::Unexpected;
+                self.tell(PeripheralEvent::Refused { order, failure });
+            }
+        }
+    }
+
+    /// Something new from a session that is up. Cards and keys that others could read on the
+    /// line are not taken.
+    fn news(&mut self, believed: Believed) -> Heard {
+        let event = match believed.reply {
+            Reply::Card(card) => PeripheralEvent::Card(card),
+            Reply::Formatted(card) => PeripheralEvent::FormattedCard(card),
+            Reply::Keys(keys) => PeripheralEvent::Keys(keys),
+            Reply::LocalStatus {
+                tamper,
+                power_failed,
+            } => {
+                self.tell(PeripheralEvent::LocalStatus {
+                    tamper,
+                    power_failed,
+                });
+                return Heard::Answer;
+            }
+            Reply::Inputs(states) => {
+                self.tell(PeripheralEvent::Inputs(states));
+                return Heard::Answer;
+            }
+            Reply::Outputs(states) => {
+                self.tell(PeripheralEvent::Outputs(states));
+                return Heard::Answer;
+            }
+            Reply::Heads(heads) => {
+                self.tell(PeripheralEvent::Heads(heads));
+                return Heard::Answer;
+            }
+            Reply::Ack => return Heard::Answer,
+            Reply::Nak(_)
+            | Reply::Identity(_)
+            | Reply::Capabilities(_)
+            | Reply::Communication { .. }
+            | Reply::ClientProof(_)
+            | Reply::InitialMac(_)
+            | Reply::Busy => {
+                count(&mut self.counters.unexpected_reply);
+                return Heard::Answer;
+            }
+        };
+        if !believed.is_private {
+            self.tell_fault(SecurityFault::Unencrypted);
+            return Heard::Answer;
+        }
+        self.tell(event);
+        Heard::Read
+    }
+}
+
+/// Busy comes with sequence 0 and outside of everything; it delays and changes nothing.
+fn is_clear_busy(frame: &Frame) -> bool {
+    frame.block.is_none()
+        && frame.sequence == 0
+        && ReplyCode::from_number(frame.code) == Some(ReplyCode::Busy)
+}
