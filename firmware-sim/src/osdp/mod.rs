@@ -1,0 +1,23 @@
+//! A reader as the OSDP standard describes one, without a line: bytes in, bytes out.
+//!
+//! Written from the standard alone; the server has its own reading of it, and the two meet on
+//! the wire.
+
+mod answer;
+mod codes;
+mod events;
+mod fault;
+mod frame;
+mod observed;
+mod orders;
+mod outputs;
+mod reader;
+mod secure;
+mod session;
+mod settings;
+
+pub use events::InvalidKeys;
+pub use fault::{Fault, FaultKind};
+pub use observed::{Counters, Exchange, LedOrder, LedPattern, Observed, Seen};
+pub(crate) use reader::Reader;
+pub use settings::{CardReport, Identity, InvalidSettings, ReaderSettings, SecureKey};
