@@ -302,6 +302,36 @@ mod tests {
     }
 
     #[test]
+    fn a_misread_card_is_told_by_its_format_and_length() {
+        let card = v1::UnknownCard {
+            format: "H10301".into(),
+            bit_length: 26,
+            pseudonym: "c-abcdefghijklmnop".into(),
+        };
+        let entry = EntryRecord {
+            subject: Some(v1::Subject {
+                subject: Some(Subject::UnknownCard(card)),
+            }),
+            decision: v1::Decision::Denial.into(),
+            reasons: vec![v1::DenialReason::CardParity.into()],
+            ..EntryRecord::default()
+        };
+        let misread = CheckedLeaf {
+            record: Some(Record::Entry(entry)),
+            ..denial()
+        };
+        let table = printed(OutputFormat::Table, &misread);
+        let row = table.lines().nth(1).unwrap();
+        assert!(row.contains("card ~c-abcdefghijklmnop") && row.contains("card_parity"));
+        let line = printed(OutputFormat::Jsonl, &misread);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&value["card_format"], &value["card_bit_length"]),
+            (&"H10301".into(), &26.into())
+        );
+    }
+
+    #[test]
     fn an_erased_leaf_keeps_its_place() {
         let mut leaf = denial();
         leaf.record = None;

@@ -59,6 +59,8 @@ mod tests {
     #[test]
     fn words_have_no_prefix_and_new_numbers_are_told() {
         assert_eq!(reason(8), "not_on_access_list");
+        assert_eq!(reason(17), "card_parity");
+        assert_eq!(reason(18), "card_format_not_accepted");
         assert_eq!(decision(2), "denial");
         assert_eq!(door_event(4), "door_forced");
         assert_eq!(reason(99), "unknown_99");

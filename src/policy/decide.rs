@@ -5,9 +5,9 @@
 //! verified. Everything that fails is a reason; one reason is enough to deny.
 
 use crate::types::{
-    Attempt, BadgeState, CardCheck, Decision, Denial, DenialReason, Factor, FactorRequirement,
-    FactorSet, Grant, LocalTime, Person, PersonState, PinEvidence, ReasonSet, UtcTime, Validity,
-    ValidityState,
+    AccessPointId, Attempt, BadgeState, CardCheck, Decision, Denial, DenialReason, Factor,
+    FactorRequirement, FactorSet, Grant, LocalTime, Person, PersonState, PinEvidence, ReasonSet,
+    UtcTime, Validity, ValidityState,
 };
 
 use super::Roster;
@@ -23,10 +23,10 @@ pub fn decide(roster: &Roster, attempt: &Attempt, now: UtcTime) -> Decision {
     let factors = point.map_or(ReasonSet::EMPTY, |p| scene.factor_reasons(p, attempt.pin));
     let unsound = card_reasons(attempt.card.check);
     if !unsound.is_empty() {
-        // What was misread names nobody: no badge is looked up.
+        // What was misread names nobody, so it is not an unknown card either.
         return unidentified(unsound.union(factors));
     }
-    let Some((badge, holder)) = roster.badge_and_holder(&attempt.card.key) else {
+    let Some((badge, holder)) = roster.badge_and_holder(&attempt.card) else {
         return unidentified(one(DenialReason::UnknownCard).union(factors));
     };
     let listed = match point {
@@ -47,6 +47,14 @@ pub fn decide(roster: &Roster, attempt: &Attempt, now: UtcTime) -> Decision {
             reasons,
             verified: verified(attempt.pin),
         }),
+    }
+}
+
+impl Roster {
+    /// What has to be presented at an access point now; `None` if nobody knows it.
+    pub fn requirement(&self, at: &AccessPointId, now: UtcTime) -> Option<FactorRequirement> {
+        let point = self.point(at)?;
+        Some(Scene::new(self, now).requirement(point))
     }
 }
 
@@ -215,8 +223,8 @@ fn one(reason: DenialReason) -> ReasonSet {
     ReasonSet::from_iter([reason])
 }
 
-/// Of an unknown card nothing is verified: there is no holder whose PIN it could have been.
-/// A denial of a card that leads to nobody.
+/// A denial of a card that leads to nobody. Nothing of it is verified: there is no holder whose
+/// PIN it could have been.
 fn unidentified(reasons: ReasonSet) -> Decision {
     Decision::Denial(Denial {
         badge: None,
@@ -269,6 +277,8 @@ mod tests {
     const TABLE: &[(&str, &str)] = &[
         ("nothing at all", "granted"),
         ("the card is unknown", "UnknownCard"),
+        ("the card is misread", "CardParity"),
+        ("the card is of no format here", "CardFormatNotAccepted"),
         ("the badge is blocked", "CredentialNotEnabled"),
         ("the badge is lost", "CredentialNotEnabled"),
         ("the badge is stolen", "CredentialNotEnabled"),
@@ -301,12 +311,26 @@ mod tests {
         ("a PIN is asked for + the PIN is wrong", "InvalidPin"),
         ("a PIN is asked for + the PIN is locked", "PinLockedOut"),
         ("a PIN is asked for + the PIN is right", "granted"),
+        ("a PIN is asked for + the PIN is forced", "granted"),
+        ("the PIN is forced", "granted"),
         ("the PIN is wrong", "granted"),
         ("the PIN is locked", "granted"),
         ("a finger is asked for", "FactorNotSupported"),
         (
             "the card is unknown + a PIN is asked for + the badge is lost",
             "UnknownCard, PinRequired",
+        ),
+        (
+            "the card is misread + the card is unknown + the line was removed",
+            "CardParity",
+        ),
+        (
+            "the card is of no format here + a PIN is asked for + the badge is lost",
+            "PinRequired, CardFormatNotAccepted",
+        ),
+        (
+            "the card is misread + a PIN is asked for + the PIN is forced",
+            "CardParity",
         ),
         (
             "the badge is lost + the badge ended this second + the person is suspended \
@@ -324,6 +348,8 @@ mod tests {
         match what {
             "nothing at all" => {}
             "the card is unknown" => attempt.card.key = card(9),
+            "the card is misread" => attempt.card.check = CardCheck::ParityFailed,
+            "the card is of no format here" => attempt.card.check = CardCheck::FormatNotAccepted,
             "the badge is blocked" => site.badge_mut("b-1").state = BadgeState::Blocked,
             "the badge is lost" => site.badge_mut("b-1").state = BadgeState::Lost,
             "the badge is stolen" => site.badge_mut("b-1").state = BadgeState::Stolen,
@@ -372,6 +398,7 @@ mod tests {
             "the PIN is wrong" => attempt.pin = PinEvidence::Wrong,
             "the PIN is locked" => attempt.pin = PinEvidence::LockedOut,
             "the PIN is right" => attempt.pin = PinEvidence::Verified,
+            "the PIN is forced" => attempt.pin = PinEvidence::Duress,
             other => panic!("nobody knows what `{other}` means"),
         }
     }
@@ -503,8 +530,43 @@ mod tests {
             decision.verified().iter().collect::<Vec<_>>()
         };
         assert_eq!(told(1, PinEvidence::Verified), [Factor::Badge, Factor::Pin]);
+        assert_eq!(told(1, PinEvidence::Duress), [Factor::Badge, Factor::Pin]);
         assert_eq!(told(1, PinEvidence::Wrong), [Factor::Badge]);
         assert_eq!(told(9, PinEvidence::Verified), []);
+    }
+
+    #[test]
+    fn a_card_that_is_not_sound_leads_to_nobody_whatever_its_bits() {
+        let roster = compiled(&site());
+        for check in [CardCheck::ParityFailed, CardCheck::FormatNotAccepted] {
+            // The card of b-1, who may pass here.
+            let mut attempt = attempt(1, "a-in");
+            attempt.card.check = check;
+            attempt.pin = PinEvidence::Verified;
+            let decision = decide(&roster, &attempt, monday_morning());
+            assert!(!decision.is_grant());
+            assert_eq!((decision.badge(), decision.person()), (None, None));
+            assert_eq!(decision.verified(), FactorSet::EMPTY);
+            assert_eq!(roster.badge_of(&attempt.card), None);
+        }
+        let sound = attempt(1, "a-in").card;
+        assert_eq!(roster.badge_of(&sound).unwrap().id, badge("b-1"));
+    }
+
+    #[test]
+    fn what_has_to_be_presented_follows_the_rules_of_the_hour() {
+        let mut parts = site();
+        parts.point_mut("a-in").factor_rules = vec![FactorRule {
+            schedule: schedule_id("office"),
+            requirement: FactorRequirement::BadgeAndPin,
+        }];
+        let roster = compiled(&parts);
+        let asked = |at, now| roster.requirement(&access_point(at), t(now));
+        let (office, evening) = ("2026-11-23T08:15:00Z", "2026-11-23T19:15:00Z");
+        assert_eq!(asked("a-in", office), Some(FactorRequirement::BadgeAndPin));
+        assert_eq!(asked("a-in", evening), Some(FactorRequirement::Badge));
+        assert_eq!(asked("b-in", evening), Some(FactorRequirement::BadgeAndPin));
+        assert_eq!(asked("nowhere", office), None);
     }
 
     #[test]

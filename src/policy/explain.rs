@@ -90,7 +90,7 @@ impl<'a> Case<'a> {
             scene: Scene::new(roster, now),
             attempt,
             point: roster.point(&attempt.access_point),
-            known: roster.badge_and_holder(&attempt.card.key),
+            known: roster.badge_and_holder(&attempt.card),
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Case<'a> {
         let found = match reason {
             DenialReason::UnknownCard
             | DenialReason::CardParity
-            | DenialReason::CardFormatNotAccepted => vec![self.unknown_card()],
+            | DenialReason::CardFormatNotAccepted => vec![self.card_to_nobody()],
             DenialReason::CredentialNotEnabled
             | DenialReason::CredentialNotActive
             | DenialReason::CredentialExpired => self.of_badge(reason),
@@ -168,10 +168,13 @@ impl<'a> Case<'a> {
         Resource::AccessPoint(self.attempt.access_point.clone())
     }
 
-    fn unknown_card(&self) -> (Resource, Finding) {
-        let finding = Finding::NoBadge {
-            format: self.attempt.card.format.clone(),
-            bit_length: self.attempt.card.bit_length,
+    /// Why the card leads to nobody.
+    fn card_to_nobody(&self) -> (Resource, Finding) {
+        let card = &self.attempt.card;
+        let finding = Finding::CardOfNobody {
+            check: card.check,
+            format: card.format.clone(),
+            bit_length: card.bit_length,
         };
         (self.here(), finding)
     }
@@ -338,7 +341,8 @@ impl<'a> Case<'a> {
         let has_pin = |id| self.scene.roster.pin_verifier(id).is_some();
         let finding = match self.known {
             Some((_, holder)) if !has_pin(&holder.person.id) => Finding::PinNotSet,
-            _ => Finding::PinWrong,
+            Some(_) => Finding::PinWrong,
+            None => Finding::PinOfNobody,
         };
         (self.holder_or_here(), finding)
     }
@@ -407,7 +411,9 @@ mod tests {
         t, valid,
     };
     use crate::policy::{BadgeEdit, EntryEdit, PersonEdit, PinEdit, RosterParts};
-    use crate::types::{FactorRequirement, PersonId, PinEvidence, Precision};
+    use crate::types::{
+        CardCheck, CardFormat, FactorRequirement, PersonId, PinEvidence, Precision,
+    };
 
     type Edit = fn(&mut RosterParts);
 
@@ -489,7 +495,37 @@ mod tests {
             PinEvidence::LockedOut,
             "2026-11-23T08:15:00Z",
         ),
+        (
+            "duress PIN",
+            3,
+            "b-in",
+            PinEvidence::Duress,
+            "2026-11-23T08:15:00Z",
+        ),
     ];
+
+    /// A card that its reader would not take, though a badge has it.
+    fn refused(at: &str, check: CardCheck, pin: PinEvidence) -> Attempt {
+        let mut attempt = attempt(3, at);
+        (attempt.card.check, attempt.pin) = (check, pin);
+        if check == CardCheck::FormatNotAccepted {
+            attempt.card.format = CardFormat::parse("RAW").unwrap();
+            attempt.card.bit_length = 40;
+        }
+        attempt
+    }
+
+    /// What readers would not take.
+    fn refusals() -> [(&'static str, Attempt); 3] {
+        let (none, wrong) = (PinEvidence::NotGiven, PinEvidence::Wrong);
+        let misread = CardCheck::ParityFailed;
+        let foreign = CardCheck::FormatNotAccepted;
+        [
+            ("card misread", refused("a-in", misread, none)),
+            ("card of another format", refused("a-in", foreign, none)),
+            ("card misread, PIN typed", refused("b-in", misread, wrong)),
+        ]
+    }
 
     /// The situations of the golden file, in its order.
     fn situations() -> Vec<(&'static str, RosterParts, Attempt, UtcTime)> {
@@ -505,7 +541,10 @@ mod tests {
             };
             (*title, site(), attempt, t(now))
         });
-        changed.chain(tried).collect()
+        let refused = refusals()
+            .into_iter()
+            .map(|(title, attempt)| (title, site(), attempt, monday_morning()));
+        changed.chain(tried).chain(refused).collect()
     }
 
     fn told(explanation: &Explanation) -> String {

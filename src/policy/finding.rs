@@ -1,8 +1,8 @@
 //! A rule that failed: what was looked at and what was found there, as data and in words.
 
 use crate::types::{
-    AreaId, BadgeState, CardFormat, CustomerId, DenialReason, DoorId, LocalTime, PersonId,
-    Precision, ScheduleId, SiteZone, UtcTime,
+    AreaId, BadgeState, CardCheck, CardFormat, CustomerId, DenialReason, DoorId, LocalTime,
+    PersonId, Precision, ScheduleId, SiteZone, UtcTime,
 };
 
 use super::Resource;
@@ -21,9 +21,11 @@ pub struct FailedRule {
 /// What was found, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// No badge has the card.
-    NoBadge {
-        /// The card's format.
+    /// The card leads to nobody: no badge has it, or its reader should not have read it so.
+    CardOfNobody {
+        /// What was found of the card itself.
+        check: CardCheck,
+        /// Its format; `RAW` where the reader has none of this length.
         format: CardFormat,
         /// Its length in bits.
         bit_length: u32,
@@ -86,6 +88,8 @@ pub enum Finding {
     PinMissing,
     /// The PIN was wrong.
     PinWrong,
+    /// A PIN was given with a card that leads to nobody.
+    PinOfNobody,
     /// The person has no PIN.
     PinNotSet,
     /// Too many wrong PINs before.
@@ -113,11 +117,14 @@ impl FailedRule {
     pub fn sentence(&self, precision: Precision) -> String {
         let it = self.resource.name();
         match &self.finding {
-            Finding::NoBadge { format, bit_length } => format!(
-                "No badge has the card that was presented ({}, {bit_length} bits); \
-                 nothing helps but to issue one.",
-                format.as_str()
-            ),
+            Finding::CardOfNobody {
+                check,
+                format,
+                bit_length,
+            } => {
+                let card = format!("{}, {bit_length} bits", format.as_str());
+                card_of_nobody(*check, &it, &card)
+            }
             Finding::BadgeIs(state) => format!("{it} {}.", badge_words(*state)),
             Finding::Suspended => format!("{it} is suspended."),
             Finding::Begins(at) => format!("{it} is not valid before {}.", at.rfc3339()),
@@ -133,12 +140,7 @@ impl FailedRule {
                 person,
                 door,
                 customer,
-            } => format!(
-                "The list of {} does not count at {}, and {} is on no list that does.",
-                customer.name(),
-                door.name(),
-                person.name()
-            ),
+            } => list_not_counted(person, door, customer),
             Finding::NotMember { person, customer } => format!(
                 "{it} does not count: {} is no member of {}.",
                 person.name(),
@@ -162,11 +164,29 @@ impl FailedRule {
             ),
             Finding::PinMissing => format!("{it} asks for badge and PIN, and no PIN was given."),
             Finding::PinWrong => format!("The PIN given is not that of {it}."),
+            Finding::PinOfNobody => {
+                format!("A PIN was given at {it} with a card that leads to nobody.")
+            }
             Finding::PinNotSet => format!("{it} has no PIN."),
             Finding::PinLocked => format!("The PIN of {it} is locked after too many wrong ones."),
             Finding::FingerAsked => {
                 format!("{it} asks for badge and finger, which no reader here can verify.")
             }
+        }
+    }
+}
+
+fn card_of_nobody(check: CardCheck, it: &str, card: &str) -> String {
+    match check {
+        CardCheck::Sound => format!(
+            "No badge has the card that was presented ({card}); nothing helps but to issue one."
+        ),
+        CardCheck::ParityFailed => format!(
+            "The card at {it} was misread, or is not of the format that its reader expects: a \
+             parity bit is wrong ({card})."
+        ),
+        CardCheck::FormatNotAccepted => {
+            format!("The reader at {it} accepts no such card ({card}).")
         }
     }
 }
@@ -203,6 +223,15 @@ fn not_listed(person: &PersonId, door: &DoorId, area: &AreaId, customers: &[Cust
     let lists: Vec<String> = customers.iter().map(CustomerId::name).collect();
     let lists = lists.join(", ");
     format!("{person} is not on the list of {lists} for {area} or {door}.")
+}
+
+fn list_not_counted(person: &PersonId, door: &DoorId, customer: &CustomerId) -> String {
+    format!(
+        "The list of {} does not count at {}, and {} is on no list that does.",
+        customer.name(),
+        door.name(),
+        person.name()
+    )
 }
 
 /// A minute of the day as `at HH:MM`, or the hour that it lies in.

@@ -5,9 +5,10 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::types::{
-    AccessPoint, AccessPointId, Area, AreaId, Badge, BadgeId, CardKey, Controller, ControllerId,
-    Customer, CustomerId, Direction, Door, DoorId, EntryNumber, EntryRef, FactorRequirement,
-    Person, PersonId, ScheduleId, SiteZone, UtcTime, Validity, ValidityState,
+    AccessPoint, AccessPointId, Area, AreaId, Badge, BadgeId, CardCheck, CardKey, Controller,
+    ControllerId, Customer, CustomerId, Direction, Door, DoorId, EntryNumber, EntryRef,
+    FactorRequirement, Person, PersonId, PresentedCard, ScheduleId, SiteZone, UtcTime, Validity,
+    ValidityState,
 };
 
 use super::rows::{Keyed, Rows, Slot};
@@ -205,9 +206,16 @@ impl Roster {
     }
 
     /// The badge that has a card.
+    ///
+    /// Of what was presented ask [`Roster::badge_of`]: a card that was misread has no badge.
     pub fn badge_by_card(&self, card: &CardKey) -> Option<&Badge> {
         let slot = *self.badge_slots.get(card)?;
         self.badges.get(slot).map(|row| &row.badge)
+    }
+
+    /// The badge of a card as presented; `None` for one that is not sound, whatever its bits.
+    pub fn badge_of(&self, card: &PresentedCard) -> Option<&Badge> {
+        self.badge_and_holder(card).map(|(badge, _)| &badge.badge)
     }
 
     /// A person's badges, by id.
@@ -247,9 +255,13 @@ impl Roster {
         self.points.get(slot)
     }
 
-    /// The badge that has a card, and who holds it.
-    pub(super) fn badge_and_holder(&self, card: &CardKey) -> Option<(&BadgeRow, &PersonRow)> {
-        let badge = self.badges.get(*self.badge_slots.get(card)?)?;
+    /// The badge of a card as presented, and who holds it; `None` for a card that is not sound.
+    pub(super) fn badge_and_holder(&self, card: &PresentedCard) -> Option<(&BadgeRow, &PersonRow)> {
+        match card.check {
+            CardCheck::Sound => {}
+            CardCheck::ParityFailed | CardCheck::FormatNotAccepted => return None,
+        }
+        let badge = self.badges.get(*self.badge_slots.get(&card.key)?)?;
         Some((badge, self.persons.get(badge.holder)?))
     }
 

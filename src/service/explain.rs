@@ -288,7 +288,7 @@ fn today(
     let attempt = attempt_of(body)?;
     // Of an unknown card there was nothing that was anybody else's.
     let then = PersonId::parse(&body.person).ok();
-    let now = rules.roster.badge_by_card(&attempt.card.key);
+    let now = rules.roster.badge_of(&attempt.card);
     let holders = then.iter().chain(now.map(|badge| &badge.person));
     let may_read = holders.into_iter().all(|p| reader.may_read(p, rules))
         && reader.may_read_at(&attempt.access_point, rules);

@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 
 use crate::policy::RosterParts;
 use crate::types::{
-    AccessListEntry, AccessPoint, Attempt, Badge, BadgeState, CustomerId, Decision, Denial,
-    DenialReason, Direction, Factor, FactorRequirement, FactorSet, Grant, Person, PersonId,
+    AccessListEntry, AccessPoint, Attempt, Badge, BadgeState, CardCheck, CustomerId, Decision,
+    Denial, DenialReason, Direction, Factor, FactorRequirement, FactorSet, Grant, Person, PersonId,
     PersonState, PinEvidence, ScheduleId, UtcTime, Validity,
 };
 
@@ -20,15 +20,18 @@ pub(in crate::policy) fn decide_slowly(
 ) -> Decision {
     let point = parts.access_points.get(&attempt.access_point);
     let mut why = point.map_or(Vec::new(), |p| factors_wanting(parts, p, attempt.pin, now));
+    if attempt.card.check == CardCheck::ParityFailed {
+        why.push(DenialReason::CardParity);
+        return of_nobody(why);
+    }
+    if attempt.card.check == CardCheck::FormatNotAccepted {
+        why.push(DenialReason::CardFormatNotAccepted);
+        return of_nobody(why);
+    }
     let mut badges = parts.badges.values();
     let Some(badge) = badges.find(|b| b.card == attempt.card.key) else {
         why.push(DenialReason::UnknownCard);
-        return Decision::Denial(Denial {
-            badge: None,
-            person: None,
-            reasons: why.into_iter().collect(),
-            verified: FactorSet::EMPTY,
-        });
+        return of_nobody(why);
     };
     let person = &parts.persons[&badge.person];
     why.extend(not_admitted(badge, person, now));
@@ -51,7 +54,7 @@ pub(in crate::policy) fn decide_slowly(
     }
     let mut verified = FactorSet::EMPTY;
     verified.insert(Factor::Badge);
-    if attempt.pin == PinEvidence::Verified {
+    if attempt.pin == PinEvidence::Verified || attempt.pin == PinEvidence::Duress {
         verified.insert(Factor::Pin);
     }
     if !why.is_empty() {
@@ -69,6 +72,15 @@ pub(in crate::policy) fn decide_slowly(
         entry: lowest.entry.clone(),
         approver: lowest.approver.clone(),
         verified,
+    })
+}
+
+fn of_nobody(why: Vec<DenialReason>) -> Decision {
+    Decision::Denial(Denial {
+        badge: None,
+        person: None,
+        reasons: why.into_iter().collect(),
+        verified: FactorSet::EMPTY,
     })
 }
 
@@ -91,6 +103,7 @@ fn factors_wanting(
         return vec![DenialReason::FactorNotSupported];
     }
     match pin {
+        // Who is forced is let in like anybody else.
         PinEvidence::Verified | PinEvidence::Duress => vec![],
         PinEvidence::NotGiven => vec![DenialReason::PinRequired],
         PinEvidence::Wrong => vec![DenialReason::InvalidPin],

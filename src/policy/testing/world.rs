@@ -10,7 +10,7 @@ use super::{
 };
 use crate::policy::{PinVerifier, RosterParts};
 use crate::types::{
-    Attempt, BadgeState, DaySpan, Direction, FactorRequirement, FactorRule, Membership,
+    Attempt, BadgeState, CardCheck, DaySpan, Direction, FactorRequirement, FactorRule, Membership,
     PersonState, PinEvidence, Precision, SpecialSpans, UtcTime, Validity,
 };
 
@@ -138,8 +138,12 @@ impl Tape<'_> {
             PinEvidence::NotGiven,
             PinEvidence::Wrong,
             PinEvidence::LockedOut,
+            PinEvidence::Duress,
         ]);
         let now = self.instant();
+        if self.chance(6) {
+            attempt.card.check = self.of(&[CardCheck::ParityFailed, CardCheck::FormatNotAccepted]);
+        }
         World {
             parts,
             attempt,
