@@ -8,6 +8,7 @@ use crate::types::{
 };
 
 use super::fault::check_ids;
+use super::readers::Readers;
 use super::roster::{
     AreaRow, BadgeRow, CustomerRow, EntryRow, PersonRow, PointRow, ScheduleRow, ScopeRow,
 };
@@ -105,9 +106,11 @@ impl<'a> Compiler<'a> {
         Roster {
             version,
             zone: self.parts.zone,
+            duress_pin: self.parts.duress_pin,
             point_slots: point_slots.zip(points.slots()).collect(),
             areas,
             doors: self.doors(),
+            readers: Readers::new(self.parts, &mut self.faults),
             controllers: Rows::new(self.parts.controllers.values().cloned().collect()),
             customers: self.customers(&persons),
             schedules,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::types::{BadgeId, PersonId, ScheduleId};
+use crate::types::{BadgeId, DoorId, PersonId, ReaderId, ScheduleId};
 
 use super::{Resource, RosterParts};
 
@@ -39,6 +39,28 @@ pub enum Fault {
         /// The other badge.
         second: BadgeId,
     },
+    /// Two readers answer at one address of one line.
+    #[error("`{}` and `{}` have the same address on one line", first.name(), second.name())]
+    SameAddress {
+        /// The reader with the lower id.
+        first: ReaderId,
+        /// The other reader.
+        second: ReaderId,
+    },
+    /// A door hangs on a reader that is at another door.
+    #[error("`{}` hangs on `{}`, which is at another door", door.name(), reader.name())]
+    ForeignReader {
+        /// The door.
+        door: DoorId,
+        /// The reader.
+        reader: ReaderId,
+    },
+    /// A door has its contact and its request to exit on one input.
+    #[error("`{}` has contact and request to exit on one input", door.name())]
+    SharedInput {
+        /// The door.
+        door: DoorId,
+    },
     /// A resource stands under an id that is not its own.
     #[error("what stands under `{under}` has another id")]
     Misfiled {
@@ -57,6 +79,7 @@ pub(super) fn check_ids(parts: &RosterParts) -> Vec<Fault> {
     misfiled(out, &parts.areas, |v| &v.id, Resource::Area);
     misfiled(out, &parts.doors, |v| &v.id, Resource::Door);
     misfiled(out, &parts.access_points, |v| &v.id, Resource::AccessPoint);
+    misfiled(out, &parts.readers, |v| &v.id, Resource::Reader);
     misfiled(out, &parts.controllers, |v| &v.id, Resource::Controller);
     misfiled(out, &parts.customers, |v| &v.id, Resource::Customer);
     misfiled(out, &parts.persons, |v| &v.id, Resource::Person);

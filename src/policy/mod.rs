@@ -13,6 +13,7 @@ mod schedule;
 
 mod compile;
 mod fault;
+mod readers;
 mod roster;
 mod rows;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::types::{
-    AccessPointId, AreaId, BadgeId, ControllerId, CustomerId, DoorId, EntryRef, PersonId,
+    AccessPointId, AreaId, BadgeId, ControllerId, CustomerId, DoorId, EntryRef, PersonId, ReaderId,
     ScheduleId, SpecialDaysId,
 };
 
@@ -16,6 +16,8 @@ pub enum Resource {
     Door(DoorId),
     /// One side of a door.
     AccessPoint(AccessPointId),
+    /// A reader on a serial line.
+    Reader(ReaderId),
     /// A controller.
     Controller(ControllerId),
     /// A tenant.
@@ -41,6 +43,7 @@ impl Resource {
             Self::Area(id) => id.name(),
             Self::Door(id) => id.name(),
             Self::AccessPoint(id) => id.name(),
+            Self::Reader(id) => id.name(),
             Self::Controller(id) => id.name(),
             Self::Customer(id) => id.name(),
             Self::Person(id) => id.name(),

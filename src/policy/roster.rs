@@ -11,6 +11,7 @@ use crate::types::{
     ValidityState,
 };
 
+use super::readers::Readers;
 use super::rows::{Keyed, Rows, Slot};
 use super::{CompiledSchedule, PinVerifier, Resource};
 
@@ -21,8 +22,10 @@ use super::{CompiledSchedule, PinVerifier, Resource};
 pub struct Roster {
     pub(super) version: u64,
     pub(super) zone: SiteZone,
+    pub(super) duress_pin: bool,
     pub(super) areas: Rows<AreaRow>,
     pub(super) doors: Rows<Door>,
+    pub(super) readers: Readers,
     pub(super) controllers: Rows<Controller>,
     pub(super) customers: Rows<CustomerRow>,
     pub(super) schedules: Rows<ScheduleRow>,
@@ -144,6 +147,11 @@ impl Roster {
     /// The site's zone.
     pub fn zone(&self) -> SiteZone {
         self.zone
+    }
+
+    /// Whether duress PINs are understood.
+    pub fn duress_pin(&self) -> bool {
+        self.duress_pin
     }
 
     /// Number of badges.

@@ -8,11 +8,12 @@ use chrono::{DateTime, NaiveDate};
 use super::{PinVerifier, Roster, RosterParts};
 use crate::types::{
     AccessListEntry, AccessPoint, AccessPointId, Area, AreaId, Attempt, Badge, BadgeId,
-    BadgeNumber, BadgeState, CardCheck, CardFormat, CardKey, Controller, ControllerId, Customer,
-    CustomerId, DaySpan, Direction, DisplayName, Door, DoorDrive, DoorId, DoorTiming, EntryNumber,
-    EntryRef, FactorRequirement, Membership, Person, PersonId, PersonState, PinEvidence, Precision,
-    PresentedCard, ProtectionClass, Schedule, ScheduleId, Scope, SiteZone, SpecialDays,
-    SpecialDaysId, SpecialSpans, UtcTime, Validity, Weekday, WeeklySpan,
+    BadgeNumber, BadgeState, BusName, CardCheck, CardFormat, CardKey, Controller, ControllerId,
+    Customer, CustomerId, DaySpan, Direction, DisplayName, Door, DoorDrive, DoorId, DoorTiming,
+    DoorWiring, EntryNumber, EntryRef, FactorRequirement, Membership, Person, PersonId,
+    PersonState, PinEvidence, Precision, PresentedCard, ProtectionClass, Reader, ReaderAddress,
+    ReaderId, ReaderSecurity, Schedule, ScheduleId, Scope, SiteZone, SpecialDays, SpecialDaysId,
+    SpecialSpans, Terminal, UtcTime, Validity, Weekday, WeeklySpan,
 };
 
 pub(super) use oracle::decide_slowly;
@@ -55,7 +56,7 @@ macro_rules! ids {
 ids! {
     access_point => AccessPointId, area => AreaId, badge => BadgeId, customer => CustomerId,
     controller => ControllerId, door => DoorId, person => PersonId, schedule_id => ScheduleId,
-    special_days_id => SpecialDaysId,
+    reader_id => ReaderId, special_days_id => SpecialDaysId,
 }
 
 pub(super) fn entry(customer_id: &str, number: u64) -> EntryRef {
@@ -176,6 +177,37 @@ impl RosterParts {
             timing: DoorTiming::USUAL,
         };
         self.doors.insert(new.id.clone(), new);
+    }
+
+    /// A reader at a side of a door, on the line `east`.
+    pub(super) fn add_reader(&mut self, id: &str, at: &str, address: u32) {
+        let new = Reader {
+            id: reader_id(id),
+            display_name: label(),
+            access_point: access_point(at),
+            bus: BusName::parse("east").unwrap(),
+            address: ReaderAddress::new(address).unwrap(),
+            security: ReaderSecurity::SecureChannel,
+            card_formats: vec![CardFormat::parse("H10301").unwrap()],
+            has_keypad: false,
+        };
+        self.readers.insert(new.id.clone(), new);
+    }
+
+    /// Hangs a door on a reader: its output 0, its inputs 0 and 1.
+    pub(super) fn drive_by(&mut self, at: &str, reader: &str) -> &mut DoorWiring {
+        let terminal = |number| Terminal::new(number).unwrap();
+        let door = self.doors.get_mut(&door(at)).unwrap();
+        door.drive = DoorDrive::Reader(DoorWiring {
+            reader: reader_id(reader),
+            strike_output: terminal(0),
+            contact_input: Some(terminal(0)),
+            request_to_exit_input: Some(terminal(1)),
+        });
+        let DoorDrive::Reader(wiring) = &mut door.drive else {
+            unreachable!("it was just hung there");
+        };
+        wiring
     }
 
     pub(super) fn add_controller(&mut self, id: &str) {
