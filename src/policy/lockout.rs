@@ -38,12 +38,23 @@ pub enum PinTry {
 /// How a reserved try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinOutcome {
-    /// The PIN was right.
+    /// The PIN was right, or was the duress PIN: no wrong one.
     Verified,
     /// The PIN was wrong.
     Wrong,
     /// The PIN was not compared with anything after all.
     NotCounted,
+}
+
+impl PinOutcome {
+    /// How a try ended that proved this.
+    pub fn of(pin: PinEvidence) -> Self {
+        match pin {
+            PinEvidence::Verified | PinEvidence::Duress => Self::Verified,
+            PinEvidence::Wrong => Self::Wrong,
+            PinEvidence::NotGiven | PinEvidence::LockedOut => Self::NotCounted,
+        }
+    }
 }
 
 /// What is stored of a person's wrong PINs.
@@ -295,8 +306,23 @@ mod tests {
             PinFailures::after(stored, PinEvidence::Verified, at(3)),
             None
         );
+        // Who is forced has typed no wrong PIN: the count tells nobody of it.
+        assert_eq!(PinFailures::after(stored, PinEvidence::Duress, at(3)), None);
         let late = PinFailures::after(stored, PinEvidence::Wrong, at(902));
         assert_eq!(late.map(|f| f.count), Some(1));
+    }
+
+    #[test]
+    fn a_duress_pin_ends_a_try_as_the_right_one_does() {
+        for (pin, outcome) in [
+            (PinEvidence::NotGiven, PinOutcome::NotCounted),
+            (PinEvidence::Verified, PinOutcome::Verified),
+            (PinEvidence::Wrong, PinOutcome::Wrong),
+            (PinEvidence::LockedOut, PinOutcome::NotCounted),
+            (PinEvidence::Duress, PinOutcome::Verified),
+        ] {
+            assert_eq!(PinOutcome::of(pin), outcome, "{pin:?}");
+        }
     }
 
     #[test]
