@@ -2,6 +2,8 @@
 //!
 //! Decisions are taken in `policy`, written by `store`; this room joins them and nothing else.
 
+pub mod keypad;
+
 mod runner;
 mod unlock;
 
