@@ -1,9 +1,10 @@
 //! The server's configuration file: what it may say, and what it means.
 //!
-//! The file holds addresses, folders, limits and retention. Areas, doors, customers, people and
+//! The file holds addresses, folders, serial lines, limits and retention. Areas, doors, customers, people and
 //! schedules are data in the store. An unknown key is an error, so that a slip of the pen is not
 //! a setting that silently does nothing.
 
+mod bus;
 mod fault;
 mod limits;
 mod raw;
@@ -12,6 +13,7 @@ mod retention;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use bus::BusConfig;
 pub use fault::{ConfigError, TomlFault, toml_fault};
 pub use limits::Limits;
 pub use retention::{Months, Retention};
@@ -34,6 +36,8 @@ pub struct Config {
     pub machines: SocketAddr,
     /// Where files lie.
     pub folders: Folders,
+    /// Serial lines with readers, at most 64, in the order of the file.
+    pub buses: Vec<BusConfig>,
     /// What is allowed.
     pub limits: Limits,
     /// How long personal data is kept.
@@ -86,6 +90,7 @@ impl Config {
             node,
             machines: locator.parsed("listen.machines", &raw.listen.machines, parse_address)?,
             folders: folders(&raw.folders, base, &locator)?,
+            buses: BusConfig::check(&raw.bus, &locator)?,
             limits: Limits::check(&raw.limits, &locator)?,
             retention: Retention::check(&raw.retention, &locator)?,
             log_format: raw.log.format.map_or(LogFormat::Text, LogFormat::from),
@@ -166,6 +171,7 @@ mod tests {
         assert_eq!(config.machines.port(), 7443);
         assert_eq!(config.folders.keys, Path::new("/etc/sluss/keys"));
         assert_eq!(config.retention.contact.count(), 24);
+        assert_eq!(config.buses, [], "a line that is not there is not polled");
         assert_eq!(parse(&without("[limits]", "[retention]")).unwrap(), config);
     }
 
@@ -229,6 +235,75 @@ mod tests {
             "store/keys",
             "folders.keys: a folder that is not in another one of these",
         );
+    }
+
+    /// The example with its lines, which stand in it as comments, and with one part replaced.
+    fn with_buses(from: &str, to: &str) -> String {
+        let text = EXAMPLE
+            .replace("# [[bus]]", "[[bus]]")
+            .replace("# name = \"", "name = \"")
+            .replace("# port = \"", "port = \"")
+            .replace("# baud = ", "baud = ");
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    }
+
+    #[test]
+    fn the_lines_of_the_example_are_good() {
+        let config = parse(&with_buses("", "")).unwrap();
+        let buses: Vec<_> = config
+            .buses
+            .iter()
+            .map(|bus| (bus.name.as_str(), bus.baud))
+            .collect();
+        assert_eq!(buses, [("north", 9_600), ("south", 115_200)]);
+        assert!(config.buses[0].port.starts_with("/dev/serial/by-id"));
+        let usual = parse(&with_buses("baud = 115200\n", "")).unwrap();
+        assert_eq!(usual.buses[1].baud, 9_600);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_polled_is_refused() {
+        refused(
+            &with_buses("baud = 115200", "baud = 4800"),
+            "baud = 4800",
+            "bus.baud: expected one of 9600, 19200, 38400, 57600, 115200, 230400",
+        );
+        refused(
+            &with_buses("name = \"south\"", "name = \"South 1\""),
+            "South 1",
+            "bus.name: an id is 1 to 40 characters of a-z, 0-9 and -, beginning with a letter or digit",
+        );
+        refused(
+            &with_buses("port = \"/dev/serial/by-id/usb-south", "port = \"ttyUSB0"),
+            "ttyUSB0",
+            "bus.port: expected the absolute path of a serial port",
+        );
+        let error = parse(&with_buses("baud = 115200", "speed = 9600")).unwrap_err();
+        assert!(
+            error.to_string().contains(": bus.speed: unknown"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn two_lines_have_neither_one_name_nor_one_port() {
+        let text = with_buses("name = \"south\"", "name = \"north\" # again");
+        refused(&text, "# again", "bus.name: a name that no other bus has");
+        let text = with_buses(
+            "port = \"/dev/serial/by-id/usb-south\"",
+            "port = \"/dev/serial/by-id/usb-north\" # again",
+        );
+        refused(&text, "# again", "bus.port: a port that no other bus has");
+    }
+
+    #[test]
+    fn there_are_at_most_64_lines() {
+        let bus = |n: usize| format!("[[bus]]\nname = \"b{n}\"\nport = \"/dev/b{n}\"\n");
+        let with = |count| format!("{EXAMPLE}\n{}", (0..count).map(bus).collect::<String>());
+        assert_eq!(parse(&with(64)).unwrap().buses.len(), 64);
+        let text = with(65);
+        refused(&text, "name = \"b64\"", "bus: at most 64 tables `[[bus]]`");
     }
 
     #[test]

@@ -15,10 +15,15 @@ use assert_cmd::Command;
 type Ended = (i32, String, String);
 
 fn slussd(arguments: &[&str]) -> Ended {
+    slussd_reads(arguments, "")
+}
+
+fn slussd_reads(arguments: &[&str], typed: &str) -> Ended {
     let mut command = Command::cargo_bin("slussd").unwrap();
     let ended = command
         .env_remove("COLUMNS")
         .args(arguments)
+        .write_stdin(typed)
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -56,6 +61,11 @@ fn init(folder: &Path) -> Ended {
 }
 
 impl Site {
+    fn reader_key(&self, command: &str, arguments: &[&str], typed: &str) -> Ended {
+        let fixed = ["reader-key", command, "--config", &self.config];
+        slussd_reads(&[&fixed, arguments].concat(), typed)
+    }
+
     fn cert(&self, command: &str, arguments: &[&str]) -> Ended {
         slussd(&[&["cert", command, "--config", &self.config], arguments].concat())
     }
@@ -132,6 +142,52 @@ fn a_certificate_is_not_written_over_another() {
 }
 
 #[test]
+fn a_readers_key_is_made_printed_once_and_kept() {
+    let site = site();
+    let (code, stdout, stderr) = site.reader_key("new", &["r-1"], "");
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout.trim().len(), 32);
+    assert!(stderr.contains("This key is not shown again"), "{stderr}");
+    assert!(!stderr.contains(stdout.trim()));
+    let file = site.root.path().join("keys/readers/r-1.key");
+    assert_eq!(fs::read_to_string(&file).unwrap(), stdout);
+    let (code, again, stderr) = site.reader_key("new", &["r-1"], "");
+    assert_eq!((code, again.as_str()), (1, ""));
+    assert!(
+        stderr.contains("is not overwritten; use --replace"),
+        "{stderr}"
+    );
+    let (code, other, _) = site.reader_key("new", &["r-1", "--replace"], "");
+    assert_eq!(code, 0);
+    assert_ne!(other, stdout);
+    assert_eq!(fs::read_to_string(&file).unwrap(), other);
+}
+
+#[test]
+fn a_readers_key_is_taken_from_standard_input_if_it_is_one() {
+    let site = site();
+    let file = site.root.path().join("keys/readers/r-1.key");
+    for (typed, why) in [
+        ("30313233 34353637 38393A3B 3C3D3E3F\n", "the default key"),
+        ("0123\n", "32 hexadecimal digits"),
+        ("", "32 hexadecimal digits"),
+        ("00112233445566778899aabbccddeeff", "counts up or down"),
+    ] {
+        let (code, stdout, stderr) = site.reader_key("set", &["r-1"], typed);
+        assert_eq!((code, stdout.as_str()), (2, ""));
+        assert!(stderr.contains(why), "{stderr}");
+        assert!(!file.exists());
+    }
+    let digits = "8f3a9c0112b7e65d40f19b2ce87a6d55";
+    let (code, stdout, stderr) = site.reader_key("set", &["r-1"], digits);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(!stderr.contains(digits));
+    assert_eq!(fs::read_to_string(file).unwrap(), format!("{digits}\n"));
+    let (code, _, stderr) = site.reader_key("set", &["Reader 1"], digits);
+    assert_eq!(code, 2, "{stderr}");
+}
+
+#[test]
 fn a_new_store_is_sound() {
     let site = site();
     for command in ["rebuild", "check"] {
@@ -205,6 +261,9 @@ fn the_help_of_every_command_is_as_written() {
         "cert issue",
         "cert revoke",
         "cert list",
+        "reader-key",
+        "reader-key new",
+        "reader-key set",
     ];
     let mut found = String::new();
     for command in commands {

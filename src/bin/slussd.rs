@@ -2,6 +2,8 @@
 
 #[path = "slussd/cert.rs"]
 mod cert;
+#[path = "slussd/reader_key.rs"]
+mod reader_key;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -61,6 +63,9 @@ enum Command {
     /// Issue, revoke and list the certificates of callers
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Make and take the keys of readers on serial lines
+    #[command(subcommand)]
+    ReaderKey(reader_key::ReaderKeyCommand),
     /// Verify a store that no server has open
     ///
     /// Reads the whole log and compares with it what is read from (sled, the snapshot). Changes
@@ -156,6 +161,7 @@ fn run(command: Command) -> Result<ExitCode> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => return Ok(ExitCode::from(u8::from(!sluss::demo::run(&args)?))),
         Command::Cert(command) => command.run()?,
+        Command::ReaderKey(command) => command.run()?,
         Command::Check(at) => return check_store(&Config::read(&at.config)?),
         Command::Rebuild(at) => rebuild_store(&Config::read(&at.config)?)?,
     }

@@ -15,6 +15,8 @@ pub(super) struct File {
     pub(super) listen: Listen,
     pub(super) folders: Folders,
     #[serde(default)]
+    pub(super) bus: Vec<Bus>,
+    #[serde(default)]
     pub(super) limits: Limits,
     pub(super) retention: Retention,
     #[serde(default)]
@@ -40,6 +42,14 @@ pub(super) struct Folders {
     pub(super) store: Spanned<String>,
     pub(super) keys: Spanned<String>,
     pub(super) pki: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bus {
+    pub(super) name: Spanned<String>,
+    pub(super) port: Spanned<String>,
+    pub(super) baud: Option<Number>,
 }
 
 #[derive(Debug, Default, Deserialize)]

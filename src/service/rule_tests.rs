@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::access_list::AccessLists;
@@ -28,7 +28,9 @@ use crate::store::secrets::Secrets;
 use crate::store::tables::{Meta, Requests, Site};
 use crate::store::uploads::Incoming;
 use crate::store::{Batch, LogParts, StoreConfig, create, open, start_log};
-use crate::types::{BootIdentity, Caller, CustomerId, SiteId, SiteZone, UtcTime, World};
+use crate::types::{
+    BootIdentity, Caller, ControllerId, CustomerId, SiteId, SiteZone, UtcTime, World,
+};
 
 struct Bench {
     site: SiteFiles,
@@ -191,6 +193,10 @@ fn operator() -> Caller {
     Caller::Operator("ops".into())
 }
 
+fn gate() -> Caller {
+    Caller::Controller(ControllerId::parse("c1").unwrap())
+}
+
 fn acme() -> Caller {
     Caller::Customer(CustomerId::parse("acme").unwrap())
 }
@@ -286,6 +292,47 @@ fn parts() -> Vec<pb::SitePart> {
         person(11, "both", &["acme", "bolt"]),
         person(12, "bo", &["bolt"]),
     ]
+}
+
+/// With a second door into acme's cage, which hangs on a reader.
+fn parts_with_reader() -> Vec<pb::SitePart> {
+    let door = pb::Door {
+        name: "doors/d2".to_owned(),
+        display_name: "d2".to_owned(),
+        controller: String::new(),
+        wiring: Some(pb::DoorWiring {
+            reader: "readers/r1".to_owned(),
+            strike_output: 1,
+            contact_input: Some(0),
+            request_to_exit_input: None,
+        }),
+        timing: None,
+    };
+    let point = pb::AccessPoint {
+        name: "accessPoints/d2-in".to_owned(),
+        door: "doors/d2".to_owned(),
+        from_area: "areas/lobby".to_owned(),
+        to_area: "areas/cage-a".to_owned(),
+        direction: 1,
+        default_requirement: 1,
+        factor_rules: Vec::new(),
+    };
+    let reader = pb::Reader {
+        name: "readers/r1".to_owned(),
+        display_name: "r1".to_owned(),
+        access_point: "accessPoints/d2-in".to_owned(),
+        bus: "north".to_owned(),
+        address: 3,
+        security: 1,
+        card_formats: vec!["H10301".to_owned()],
+        has_keypad: true,
+    };
+    let added = [
+        part(13, Part::Door(door)),
+        part(14, Part::AccessPoint(point)),
+        part(15, Part::Reader(reader)),
+    ];
+    parts().into_iter().chain(added).collect()
 }
 
 fn line(person: &str) -> pb::AccessListLine {
@@ -458,6 +505,87 @@ async fn what_is_not_the_callers_answers_as_what_does_not_exist() {
     assert_eq!(read(&desk, "persons/bo").await, nobody);
     let bo = read(&operator(), "persons/bo").await;
     assert_eq!(bo, Ok("Name of bo".to_owned()));
+}
+
+#[tokio::test]
+async fn readers_are_seen_by_operators_alone() {
+    let bench = Bench::with_site().await;
+    let upload = bench.upload_site(parts_with_reader());
+    let plan = bench.plan_site(&upload).await.unwrap();
+    bench.apply_site(&upload, &plan.etag, "r-2").await.unwrap();
+    let get = async |caller: &Caller, name: &str| {
+        let name = name.to_owned();
+        let asked = asked(caller, pb::GetReaderRequest { name });
+        let found = bench.directory.get_reader(asked).await;
+        found
+            .map(Response::into_inner)
+            .map_err(|refused| (refused.code(), refused.message().to_owned()))
+    };
+    let list = async |caller: &Caller| {
+        let request = pb::ListReadersRequest::default();
+        let page = bench.directory.list_readers(asked(caller, request)).await;
+        page.unwrap().into_inner().readers
+    };
+    let reader = get(&operator(), "readers/r1").await.unwrap();
+    assert_eq!((reader.address, reader.bus.as_str()), (3, "north"));
+    assert_eq!(list(&operator()).await, [reader]);
+    let nobody = get(&operator(), "readers/nobody").await;
+    assert_eq!(nobody.as_ref().unwrap_err().0, Code::NotFound);
+    for caller in [gate(), acme(), Caller::Desk("front".into())] {
+        assert_eq!(get(&caller, "readers/r1").await, nobody, "{caller}");
+        assert_eq!(list(&caller).await, [], "{caller}");
+    }
+}
+
+#[tokio::test]
+async fn what_drives_a_door_is_shown_to_operators_and_its_controller() {
+    let bench = Bench::with_site().await;
+    let upload = bench.upload_site(parts_with_reader());
+    let plan = bench.plan_site(&upload).await.unwrap();
+    bench.apply_site(&upload, &plan.etag, "r-2").await.unwrap();
+    let doors = async |caller: &Caller| {
+        let request = pb::ListDoorsRequest::default();
+        let page = bench.directory.list_doors(asked(caller, request)).await;
+        page.unwrap().into_inner().doors
+    };
+    let all = doors(&operator()).await;
+    let wiring = all[1].wiring.as_ref().unwrap();
+    assert_eq!(
+        (wiring.reader.as_str(), wiring.strike_output),
+        ("readers/r1", 1)
+    );
+    let strike_time = all[1].timing.unwrap().strike_time.unwrap();
+    assert_eq!(strike_time.seconds, 5, "what was not said is told");
+    let driven = doors(&gate()).await;
+    assert_eq!(driven, all[..1], "a door on a reader is no controller's");
+    let hidden = |door: &pb::Door| pb::Door {
+        controller: String::new(),
+        wiring: None,
+        timing: None,
+        ..door.clone()
+    };
+    let expected: Vec<_> = all.iter().map(hidden).collect();
+    assert_eq!(doors(&acme()).await, expected);
+}
+
+#[tokio::test]
+async fn a_site_file_of_what_is_shown_changes_nothing() {
+    let bench = Bench::with_site().await;
+    let upload = bench.upload_site(parts_with_reader());
+    let plan = bench.plan_site(&upload).await.unwrap();
+    bench.apply_site(&upload, &plan.etag, "r-2").await.unwrap();
+    let request = pb::ListDoorsRequest::default();
+    let doors = bench
+        .directory
+        .list_doors(asked(&operator(), request))
+        .await;
+    let doors = doors.unwrap().into_inner().doors;
+    let mut again = parts_with_reader();
+    again.retain(|part| !matches!(part.part, Some(Part::Door(_))));
+    again.extend(doors.into_iter().map(|door| part(20, Part::Door(door))));
+    let upload = bench.upload_site(again);
+    let plan = bench.plan_site(&upload).await.unwrap();
+    assert_eq!(plan.changes, []);
 }
 
 #[tokio::test]

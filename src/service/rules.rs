@@ -71,6 +71,8 @@ const ROWS: &[Row] = &[
     ("/sluss.v1.DirectoryService/ListDoors", ALL_BUT_DESK),
     ("/sluss.v1.DirectoryService/GetAccessPoint", ALL_BUT_DESK),
     ("/sluss.v1.DirectoryService/ListAccessPoints", ALL_BUT_DESK),
+    ("/sluss.v1.DirectoryService/GetReader", OPERATOR),
+    ("/sluss.v1.DirectoryService/ListReaders", OPERATOR),
     (
         "/sluss.v1.DirectoryService/GetController",
         CONTROLLER_OPERATOR,

@@ -36,6 +36,7 @@ pub mod check;
 
 pub mod migrations;
 
+pub mod reader_keys;
 pub mod secrets;
 
 pub mod seal;

@@ -187,7 +187,7 @@ fn write(disk: &dyn Disk, path: &Path, text: &str) -> Result<(), SecretsError> {
 }
 
 /// A file's text, if nobody but its owner can read it.
-fn read(path: &Path) -> Result<Zeroizing<String>, SecretsError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, SecretsError> {
     let failed = |e: io::Error| {
         if e.kind() == io::ErrorKind::NotFound {
             return SecretsError::Missing { path: path.into() };

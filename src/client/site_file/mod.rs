@@ -1,6 +1,7 @@
 //! The site file: areas, doors, customers, people and schedules in one TOML file
 //! (docs/site-file.md). Read whole, so that every fault is told at once, with its line.
 
+mod doors;
 mod item;
 mod people;
 mod places;
@@ -91,11 +92,12 @@ fn part(item: &Item<'_>, part: Part) -> SitePart {
 
 type ReadTable = for<'t> fn(&mut Reader, Item<'t>) -> Vec<Part>;
 
-const TABLES: [(&str, ReadTable); 8] = [
+const TABLES: [(&str, ReadTable); 9] = [
     ("customer", places::customer),
     ("area", places::area),
     ("controller", places::controller),
-    ("door", places::door),
+    ("door", doors::door),
+    ("reader", doors::reader),
     ("special_days", times::special_days),
     ("schedule", times::schedule),
     ("person", people::person),

@@ -1,4 +1,4 @@
-//! Spans as people write them: `mon-fri 07:00-18:00`, `08:00-12:00`.
+//! Spans and lengths of time as people write them: `mon-fri 07:00-18:00`, `08:00-12:00`, `5s`.
 
 use crate::pb::v1::{DaySpan, WeeklySpan};
 use crate::types;
@@ -32,6 +32,31 @@ pub(super) fn day_span(text: &str) -> Result<DaySpan, String> {
             until_minute: span.until_minute(),
         })
         .map_err(|why| format!("expected `08:00-12:00`, found `{text}`: {why}"))
+}
+
+/// Reads a length of time in seconds, to the tenth, or in minutes: `5s`, `0.5s`, `2min`.
+pub(super) fn duration(text: &str) -> Result<prost_types::Duration, String> {
+    let fault = || format!("expected a time such as `5s`, `0.5s` or `2min`, found `{text}`");
+    let (number, tenths_each) = match text.strip_suffix("min") {
+        Some(number) => (number, 600),
+        None => (text.strip_suffix('s').ok_or_else(fault)?, 10),
+    };
+    let (whole, tenth) = match number.split_once('.') {
+        Some((whole, tenth)) if tenths_each == 10 && tenth.len() == 1 => (whole, tenth),
+        Some(_) => return Err(fault()),
+        None => (number, "0"),
+    };
+    let digits = |part: &str| {
+        let is_number = (1..=6).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit());
+        is_number.then(|| part.parse::<i64>().ok()).flatten()
+    };
+    let (whole, tenth) = digits(whole).zip(digits(tenth)).ok_or_else(fault)?;
+    let tenths = whole.saturating_mul(tenths_each).saturating_add(tenth);
+    let nanos = i32::try_from((tenths % 10).saturating_mul(100_000_000)).unwrap_or_default();
+    Ok(prost_types::Duration {
+        seconds: tenths / 10,
+        nanos,
+    })
 }
 
 fn times_of(text: &str) -> Result<types::DaySpan, String> {
@@ -115,6 +140,20 @@ mod tests {
             [(5, 0, 1440), (7, 0, 1440)]
         );
         assert_eq!(shape("daily 00:00-00:01").unwrap().len(), 7);
+    }
+
+    #[test]
+    fn lengths_of_time_read_as_people_write_them() {
+        let read = |text: &str| duration(text).map(|d| (d.seconds, d.nanos));
+        assert_eq!(read("5s"), Ok((5, 0)));
+        assert_eq!(read("0.5s"), Ok((0, 500_000_000)));
+        assert_eq!(read("2min"), Ok((120, 0)));
+        for bad in [
+            "", "s", "5", "5 s", "-5s", "+5s", ".5s", "5.s", "0.55s", "1.5min", "5ms", "5S",
+            "9999999s",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

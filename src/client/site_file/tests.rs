@@ -1,5 +1,5 @@
 use super::*;
-use crate::pb::v1::{Direction, FactorRequirement};
+use crate::pb::v1::{Direction, FactorRequirement, ReaderSecurity};
 
 const SMALL: &str = r#"
 [site]
@@ -88,6 +88,7 @@ fn name_of(part: &Part) -> String {
         Part::Area(p) => p.name.clone(),
         Part::Door(p) => p.name.clone(),
         Part::AccessPoint(p) => p.name.clone(),
+        Part::Reader(p) => p.name.clone(),
         Part::Controller(p) => p.name.clone(),
         Part::Customer(p) => p.name.clone(),
         Part::Person(p) => p.person.as_ref().unwrap().name.clone(),
@@ -108,6 +109,89 @@ fn the_way_out_leads_back() {
     );
     assert_eq!(out.direction(), Direction::Exit);
     assert_eq!(out.default_requirement(), FactorRequirement::Badge);
+}
+
+/// The site with its door on a reader.
+fn wired() -> String {
+    let wiring = "wiring = { reader = \"r-1\", strike_output = 0, contact_input = 0, \
+                  request_to_exit_input = 1 }\nstrike_time = \"2.5s\"\nheld_after = \"1min\"\n";
+    let reader = r#"
+[[reader]]
+id = "r-1"
+name = "Cage, outside"
+access_point = "d1-in"
+bus = "north"
+address = 1
+card_formats = ["H10301", "UID"]
+keypad = true
+"#;
+    let controlled = "controller = \"gate-1\"\n";
+    let site = SMALL.replace("[site]\n", "[site]\nduress_pin = true\n");
+    format!("{}{reader}", site.replace(controlled, wiring))
+}
+
+#[test]
+fn a_door_may_hang_on_a_reader() {
+    let parts = parts(&wired());
+    let Part::Site(site) = &parts[0] else {
+        panic!("a site");
+    };
+    assert!(site.duress_pin);
+    let Part::Door(door) = &parts[4] else {
+        panic!("a door");
+    };
+    assert_eq!(door.controller, "");
+    let wiring = door.wiring.as_ref().unwrap();
+    assert_eq!(
+        (wiring.reader.as_str(), wiring.strike_output),
+        ("readers/r-1", 0)
+    );
+    let inputs = (wiring.contact_input, wiring.request_to_exit_input);
+    assert_eq!(inputs, (Some(0), Some(1)));
+    let timing = door.timing.unwrap();
+    let strike = timing.strike_time.unwrap();
+    assert_eq!((strike.seconds, strike.nanos), (2, 500_000_000));
+    assert_eq!(timing.held_after.unwrap().seconds, 60);
+    assert_eq!(timing.pre_alarm, None);
+    let Part::Reader(reader) = &parts[11] else {
+        panic!("a reader");
+    };
+    assert_eq!(reader.access_point, "accessPoints/d1-in");
+    assert_eq!(reader.security(), ReaderSecurity::SecureChannel);
+    assert_eq!(reader.card_formats, ["H10301", "UID"]);
+    assert!(reader.has_keypad);
+}
+
+#[test]
+fn a_door_that_says_nothing_of_times_leaves_them_to_the_server() {
+    let Part::Door(door) = parts(SMALL).swap_remove(4) else {
+        panic!("a door");
+    };
+    assert_eq!((door.wiring, door.timing), (None, None));
+}
+
+#[test]
+fn faults_of_readers_and_wirings_are_told_with_their_lines() {
+    let text = wired()
+        .replace("strike_output = 0", "strike_output = 16, relay = 1")
+        .replace("\"2.5s\"", "\"soon\"\ncontroller = \"gate-1\"")
+        .replace("address = 1\n", "address = 127\nsecurity = \"none\"\n")
+        .replace("card_formats = [\"H10301\", \"UID\"]\n", "");
+    let faults = parse("site.toml", &text).unwrap_err();
+    assert_eq!(
+        faults.lines(),
+        [
+            "site.toml:21: door.controller: expected `controller` or `wiring`, not both",
+            "site.toml:24: door.wiring.relay: is not known here; expected contact_input, reader, \
+             request_to_exit_input, strike_output",
+            "site.toml:24: door.wiring.strike_output: expected a number from 0 to 15",
+            "site.toml:25: door.strike_time: expected a time such as `5s`, `0.5s` or `2min`, \
+             found `soon`",
+            "site.toml:58: reader.card_formats: is required",
+            "site.toml:63: reader.address: expected a number from 0 to 126",
+            "site.toml:64: reader.security: expected secure, plain, found `none`",
+        ]
+    );
 }
 
 #[test]
@@ -153,7 +237,7 @@ fn every_fault_is_told_with_its_line() {
         faults.lines(),
         [
             "site.toml:13: area.class: expected a number from 1 to 4",
-            "site.toml:20: door.controller: is required",
+            "site.toml:20: door.controller: expected `controller` or `wiring`",
             "site.toml:35: schedule.weekly: expected `mon-fri 07:00-18:00`, found \
              `mon-fri 7-18`: `7` is not a time from 00:00 to 24:00",
             "site.toml:45: person.pin: a PIN is 4 to 12 digits",

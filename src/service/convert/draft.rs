@@ -1,6 +1,6 @@
 //! Uploaded files: parts and lines into drafts, all faults collected.
 
-use super::{Line, Reading, list, person, place, time};
+use super::{Line, Reading, door, list, person, place, time};
 use crate::pb::v1 as pb;
 use crate::pb::v1::site_part::Part;
 use crate::store::directory::{DraftItem, Faults, Lined, Problem};
@@ -32,8 +32,9 @@ fn site_item(part: &pb::SitePart, faults: &mut Faults) -> Reading<DraftItem> {
     match part.part.as_ref() {
         Some(Part::Site(m)) => place::site(line, m).map(DraftItem::Site),
         Some(Part::Area(m)) => place::area(line, m).map(DraftItem::Area),
-        Some(Part::Door(m)) => place::door(line, m).map(DraftItem::Door),
+        Some(Part::Door(m)) => door::door(line, m).map(DraftItem::Door),
         Some(Part::AccessPoint(m)) => place::access_point(line, m).map(DraftItem::AccessPoint),
+        Some(Part::Reader(m)) => door::reader(line, m).map(DraftItem::Reader),
         Some(Part::Controller(m)) => place::controller(line, m).map(DraftItem::Controller),
         Some(Part::Customer(m)) => place::customer(line, m).map(DraftItem::Customer),
         Some(Part::Person(m)) => person::person(line, m).map(DraftItem::Person),
@@ -53,6 +54,7 @@ fn root(part: Option<&Part>) -> &'static str {
         Some(Part::Area(_)) => "area",
         Some(Part::Door(_)) => "door",
         Some(Part::AccessPoint(_)) => "access_point",
+        Some(Part::Reader(_)) => "reader",
         Some(Part::Controller(_)) => "controller",
         Some(Part::Customer(_)) => "customer",
         Some(Part::Person(_)) => "person",

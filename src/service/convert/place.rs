@@ -1,4 +1,4 @@
-//! Areas, doors, access points, controllers and customers.
+//! The site, areas, access points, controllers and customers.
 
 use super::{Line, Reading};
 use crate::pb::v1 as pb;
@@ -6,8 +6,7 @@ use crate::store::directory::DraftSite;
 use crate::store::rows::Code as _;
 use crate::types::{
     AccessPoint, AccessPointId, Area, AreaId, Controller, ControllerId, Customer, CustomerId,
-    DisplayName, Door, DoorDrive, DoorId, DoorTiming, FactorRule, ProtectionClass, ScheduleId,
-    SiteZone,
+    DisplayName, DoorId, FactorRule, ProtectionClass, ScheduleId, SiteZone,
 };
 
 /// Most owners of an area; bounds here keep rows under 4 KiB.
@@ -38,18 +37,6 @@ pub(super) fn area(line: &mut Line<'_>, message: &pb::Area) -> Reading<Area> {
         display_name: display_name?,
         class: class?,
         customers: customers?,
-    })
-}
-
-pub(super) fn door(line: &mut Line<'_>, message: &pb::Door) -> Reading<Door> {
-    let id = line.text("name", &message.name, DoorId::from_name);
-    let display_name = line.text("display_name", &message.display_name, DisplayName::parse);
-    let controller = line.text("controller", &message.controller, ControllerId::from_name);
-    Some(Door {
-        id: id?,
-        display_name: display_name?,
-        drive: DoorDrive::Controller(controller?),
-        timing: DoorTiming::USUAL,
     })
 }
 
@@ -111,21 +98,6 @@ pub(in crate::service) fn area_message(area: &Area) -> pb::Area {
         display_name: area.display_name.reveal().to_owned(),
         protection_class: area.class.number(),
         customers: area.customers.iter().map(CustomerId::name).collect(),
-    }
-}
-
-/// A door as a message.
-pub(in crate::service) fn door_message(door: &Door) -> pb::Door {
-    pb::Door {
-        name: door.id.name(),
-        display_name: door.display_name.reveal().to_owned(),
-        controller: door
-            .drive
-            .controller()
-            .map(ControllerId::name)
-            .unwrap_or_default(),
-        wiring: None,
-        timing: None,
     }
 }
 

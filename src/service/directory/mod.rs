@@ -20,7 +20,7 @@ use crate::store::rows::{RowSource as _, load_site};
 use crate::store::tables::Badges;
 use crate::types::{
     AccessPointId, AreaId, BadgeId, ControllerId, CustomerId, DoorId, InvalidId, PersonId,
-    ScheduleId, SpecialDaysId,
+    ReaderId, ScheduleId, SpecialDaysId,
 };
 
 /// Reads the site's resources.
@@ -156,6 +156,33 @@ impl DirectoryService for Directory {
         let (access_points, next_page_token) = self.list(&request, &page, &kind)?;
         Ok(Response::new(pb::ListAccessPointsResponse {
             access_points,
+            next_page_token,
+        }))
+    }
+
+    async fn get_reader(
+        &self,
+        request: Request<pb::GetReaderRequest>,
+    ) -> Result<Response<pb::Reader>, Status> {
+        let id = name("name", &request.get_ref().name, ReaderId::from_name)?;
+        let found = self.see(&request, |parts, view| view.reader(parts.readers.get(&id)?))?;
+        found.map(Response::new).ok_or_else(|| not_found("reader"))
+    }
+
+    async fn list_readers(
+        &self,
+        request: Request<pb::ListReadersRequest>,
+    ) -> Result<Response<pb::ListReadersResponse>, Status> {
+        let asked = request.get_ref();
+        let page = Page::new("ListReaders", asked.page_size, &asked.page_token)?;
+        let kind = Kind {
+            parse: ReaderId::parse,
+            values: |parts| &parts.readers,
+            look: |view, value| view.reader(value),
+        };
+        let (readers, next_page_token) = self.list(&request, &page, &kind)?;
+        Ok(Response::new(pb::ListReadersResponse {
+            readers,
             next_page_token,
         }))
     }

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 
 use super::super::convert::{
     access_point_message, area_message, controller_message, customer_message, door_message,
-    schedule_message, special_days_message,
+    reader_message, schedule_message, special_days_message,
 };
 use crate::pb::v1 as pb;
 use crate::policy::RosterParts;
 use crate::store::lists::{areas_of, doors_of};
 use crate::types::{
     AccessPoint, Area, AreaId, Caller, Controller, ControllerId, Customer, CustomerId, Door,
-    DoorId, Person, Schedule, SpecialDays,
+    DoorId, Person, Reader, Schedule, SpecialDays,
 };
 
 /// How a caller sees the site.
@@ -84,7 +84,10 @@ impl<'a> View<'a> {
             Self::Operator => Some(message),
             Self::Controller { doors, .. } => doors.contains(&door.id).then_some(message),
             Self::Customer { doors, .. } => doors.contains(&door.id).then(|| pb::Door {
+                // What releases a door, how and for how long is the operator's.
                 controller: String::new(),
+                wiring: None,
+                timing: None,
                 ..message
             }),
             Self::Nobody => None,
@@ -105,6 +108,14 @@ impl<'a> View<'a> {
                 })
             }
             Self::Nobody => None,
+        }
+    }
+
+    /// Readers are polled by the server itself, so they are nobody's but the operator's.
+    pub(super) fn reader(&self, reader: &Reader) -> Option<pb::Reader> {
+        match self {
+            Self::Operator => Some(reader_message(reader)),
+            Self::Controller { .. } | Self::Customer { .. } | Self::Nobody => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::in_clear;
 use super::people::{BadgeEdit, PersonEdit};
 use super::right::{note_end, persons_with_right};
 use super::site::SitePlan;
@@ -70,7 +71,11 @@ impl SitePlan {
             },
             kind: pb::JournalKind::SiteChanged,
             actor: author.caller.clone(),
-            detail: format!("site file applied: {}", self.plan.summary()),
+            detail: format!(
+                "site file applied: {}{}",
+                self.plan.summary(),
+                in_clear::words(&self.in_clear)
+            ),
             takes_away: self.plan.takes_away(),
             lists,
         })

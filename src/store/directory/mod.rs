@@ -8,6 +8,7 @@ mod plan;
 mod check;
 mod check_readers;
 mod current;
+mod in_clear;
 mod people;
 mod site;
 

@@ -7,6 +7,7 @@ use super::check::{Kept, check};
 use super::current::CurrentSite;
 use super::draft::{DraftItem, DraftSite, Lined, Wanted};
 use super::fault::{Faults, Problem};
+use super::in_clear::{newly_in_clear, tell};
 use super::people::{Before, PeopleEdits};
 use super::plan::{Action, Plan};
 use super::vault::Vault;
@@ -15,7 +16,7 @@ use crate::policy::RosterParts;
 use crate::store::batch::Batch;
 use crate::store::rows::Stored;
 use crate::store::tables::Site;
-use crate::types::{AccessListEntry, AreaId, DoorId, PersonId, ScheduleId};
+use crate::types::{AccessListEntry, AreaId, DoorId, PersonId, ReaderId, ScheduleId};
 
 /// A site file against the site that is there: the plan, and what is to be written for it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct SitePlan {
     pub(super) parts: RosterParts,
     /// Rows of everything but people and lists.
     pub(super) batch: Batch,
+    /// Readers that lose their secure channel, or come without one.
+    pub(super) in_clear: Vec<ReaderId>,
     pub(super) people: PeopleEdits,
     pub(super) rows: CurrentSite,
 }
@@ -71,12 +74,15 @@ pub fn plan_site(
     writes.kind(&mut after.customers, wanted.customers);
     writes.kind(&mut after.schedules, wanted.schedules);
     writes.kind(&mut after.special_days, wanted.special_days);
+    let in_clear = newly_in_clear(parts, &after);
+    tell(&in_clear, &mut writes.plan);
     writes.plan.sort();
     Ok(SitePlan {
         plan: writes.plan,
         base_version,
         parts: after,
         batch: writes.batch,
+        in_clear,
         people,
         rows,
     })

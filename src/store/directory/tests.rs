@@ -5,8 +5,8 @@ use crate::store::lists::{DraftLine, plan_list};
 use crate::store::rows::{RowSource as _, load_parts};
 use crate::store::tables::{FeedHeads, ListEntries, ListVersions, Persons, Pins};
 use crate::types::{
-    AreaId, BadgeNumber, BadgeState, CardFormat, DoorDrive, PersonState, Pin, ScheduleId, Scope,
-    Validity,
+    AreaId, BadgeNumber, BadgeState, CardFormat, DoorDrive, PersonState, Pin, ReaderSecurity,
+    ScheduleId, Scope, Validity,
 };
 
 /// Lets adam into acme's cage, on ann's word.
@@ -397,6 +397,35 @@ fn a_reader_that_goes_counts_as_something_taken_away() {
     bench.apply_site(spare);
     assert_eq!(bench.planned(file()), ["Remove readers/r-a: "]);
     assert!(bench.plan_site(file()).unwrap().plan.takes_away());
+}
+
+#[test]
+fn a_reader_in_clear_is_told_in_plan_and_journal() {
+    let mut bench = Bench::with_site();
+    let plain = || {
+        let DraftItem::Reader(mut item) = reader("r-a", "a-in", ("north", 1)) else {
+            panic!("a reader");
+        };
+        item.security = ReaderSecurity::Plain;
+        with_reader().with("readers/r-a", DraftItem::Reader(item))
+    };
+    let told = "in clear: whoever reaches its wire can open the door";
+    let planned = bench.planned(plain());
+    assert_eq!(planned[1], format!("Add readers/r-a: {told}"));
+    bench.apply_site(with_reader());
+    let planned = bench.planned(plain());
+    assert_eq!(planned, [format!("Change readers/r-a: security, {told}")]);
+    let found = bench.plan_site(plain()).unwrap();
+    let change = found.build(&bench.vault, &bench.base, bench.author());
+    let change = change.unwrap();
+    assert_eq!(
+        change.detail,
+        "site file applied: 0 added, 1 changed, 0 removed; in clear now: readers/r-a"
+    );
+    bench.commit(change);
+    assert_eq!(bench.planned(plain()), Vec::<String>::new());
+    let secured = bench.planned(with_reader());
+    assert_eq!(secured, ["Change readers/r-a: security"]);
 }
 
 #[test]
