@@ -136,11 +136,6 @@ impl Line {
         self.bus.sessions[&address(number)].is_up()
     }
 
-    /// Puts bytes on the line at a time from now.
-    pub(super) fn inject(&mut self, after: Duration, bytes: Vec<u8>) {
-        self.pending.push((self.now.plus(after), bytes));
-    }
-
     pub(super) fn run(&mut self, time: Duration) {
         let end = self.now.plus(time);
         while self.now < end {
@@ -155,6 +150,21 @@ impl Line {
         while !is_so(self) {
             assert!(self.now.since(start) < limit, "not within {limit:?}");
             self.step(self.now.plus(limit));
+        }
+        self.now.since(start)
+    }
+
+    /// Somebody holds a card to a reader five times a second until it is read; fails after
+    /// `limit`.
+    #[track_caller]
+    pub(super) fn swipe_until_read(&mut self, number: u8, limit: Duration) -> Duration {
+        let start = self.now;
+        self.model(number).news.clear();
+        let had = self.cards(number);
+        while self.cards(number) == had {
+            assert!(self.now.since(start) < limit, "not within {limit:?}");
+            self.model(number).news = [(0x50, super::model::CARD.to_vec())].into();
+            self.run(SECOND / 5);
         }
         self.now.since(start)
     }

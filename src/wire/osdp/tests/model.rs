@@ -84,10 +84,6 @@ impl Model {
         self.last_sequence = None;
     }
 
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.channel, Channel::Live { .. })
-    }
-
     /// What it answers to bytes that are one frame.
     pub(super) fn hear(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let frame = Frame::parse(bytes).ok()?;
