@@ -57,10 +57,7 @@ fn replies_read_as_laid_out() {
 #[test]
 fn a_card_has_exactly_the_bytes_its_bits_need_and_pad_bits_are_cleared() {
     let card = |data: &[u8]| Reply::parse(0x50, data);
-    let expected = RawCard {
-        bit_length: 26,
-        bits: vec![0x95, 0x18, 0x1C, 0xC0],
-    };
+    let expected = RawCard::new(26, vec![0x95, 0x18, 0x1C, 0xC0]).unwrap();
     let padded = [0, 1, 26, 0, 0x95, 0x18, 0x1C, 0xFF];
     assert_eq!(card(&padded), Ok(Reply::Card(expected)));
     for data in [
@@ -148,9 +145,9 @@ proptest! {
         let Ok(Reply::Card(card)) = Reply::parse(0x50, &data) else {
             panic!("a card");
         };
-        prop_assert_eq!(card.bit_length, bit_length);
+        prop_assert_eq!(card.bit_length(), bit_length);
         let mut expected = bits;
         *expected.last_mut().unwrap() &= u8::MAX << cut;
-        prop_assert_eq!(card.bits, expected);
+        prop_assert_eq!(card.bits(), expected);
     }
 }

@@ -116,7 +116,7 @@ fn a_session_goes_on_as_computed_elsewhere() {
             panic!("a card");
         };
         assert_eq!(
-            (card.bit_length, &card.bits[..]),
+            (card.bit_length(), card.bits()),
             (26, &b"\x95\x18\x1C\xC0"[..])
         );
     }

@@ -11,63 +11,71 @@ const FAULTY: u8 = 2;
 const NEIGHBOURS: [u8; 3] = [1, 3, 4];
 const MILLI: Duration = Duration::from_millis(1);
 
-type Change = fn(&mut Exchange<'_>, Vec<u8>) -> Pieces;
+type Change = fn(&mut Exchange<'_>, &[u8]) -> Pieces;
 
 fn now(bytes: Vec<u8>) -> Pieces {
     vec![(Duration::ZERO, bytes)]
 }
 
-fn lost(_: &mut Exchange<'_>, _: Vec<u8>) -> Pieces {
+fn lost(_: &mut Exchange<'_>, _: &[u8]) -> Pieces {
     Vec::new()
 }
 
-fn late(_: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
-    vec![(MILLI * 250, reply)]
+fn late(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    vec![(MILLI * 250, reply.to_vec())]
 }
 
-fn corrupted(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
+fn corrupted(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    let mut reply = reply.to_vec();
     let middle = reply.len() / 2;
     reply[middle] ^= 0x10;
     now(reply)
 }
 
-fn truncated(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
+fn truncated(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    let mut reply = reply.to_vec();
     reply.truncate(reply.len() - 3);
     now(reply)
 }
 
-fn doubled(_: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
-    vec![(Duration::ZERO, reply.clone()), (MILLI * 2, reply)]
+fn doubled(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    vec![
+        (Duration::ZERO, reply.to_vec()),
+        (MILLI * 2, reply.to_vec()),
+    ]
 }
 
-fn wrong_sequence(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
+fn wrong_sequence(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    let mut reply = reply.to_vec();
     reply[4] = (reply[4] & !3) | ((reply[4] + 1) & 3);
     now(rechecked(reply))
 }
 
-fn wrong_address(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
+fn wrong_address(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    let mut reply = reply.to_vec();
     reply[1] = 0x80 | NEIGHBOURS[0];
     now(rechecked(reply))
 }
 
-fn echo(exchange: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
-    now([exchange.asked, &reply].concat())
+fn echo(exchange: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    now([exchange.asked, reply].concat())
 }
 
-fn noise(exchange: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
+fn noise(exchange: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
     let mut bytes = vec![0; 60];
     numbers(u64::from(exchange.asked[4]) + 99)(&mut bytes);
     for start in bytes.iter_mut().step_by(7) {
         *start = 0x53;
     }
-    now([bytes, reply].concat())
+    now([&bytes[..], reply].concat())
 }
 
-fn absurd_length(_: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
-    now([&[0x53, 0x82, 0xA0, 0x05, 0x04][..], &reply].concat())
+fn absurd_length(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    now([&[0x53, 0x82, 0xA0, 0x05, 0x04][..], reply].concat())
 }
 
-fn bad_mac(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
+fn bad_mac(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    let mut reply = reply.to_vec();
     let is_secured = reply[4] & 8 != 0 && reply[6] >= 0x15;
     if is_secured {
         let mac = reply.len() - 4;
@@ -76,27 +84,27 @@ fn bad_mac(_: &mut Exchange<'_>, mut reply: Vec<u8>) -> Pieces {
     now(rechecked(reply))
 }
 
-fn restarts(exchange: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
+fn restarts(exchange: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
     if let Some(model) = &mut exchange.model {
         model.restart();
     }
-    now(reply)
+    now(reply.to_vec())
 }
 
-fn busy(exchange: &mut Exchange<'_>, _: Vec<u8>) -> Pieces {
+fn busy(exchange: &mut Exchange<'_>, _: &[u8]) -> Pieces {
     let model = exchange.model.as_ref().unwrap();
     now(model.frame(0, &[], 0x79, &[]))
 }
 
-fn clear_nak(exchange: &mut Exchange<'_>, _: Vec<u8>) -> Pieces {
+fn clear_nak(exchange: &mut Exchange<'_>, _: &[u8]) -> Pieces {
     let sequence = exchange.asked[4] & 3;
     let model = exchange.model.as_ref().unwrap();
     now(model.frame(sequence, &[], 0x41, &[6]))
 }
 
 /// A reader that answers for its neighbours, in its own name, and never stops.
-fn babble(_: &mut Exchange<'_>, reply: Vec<u8>) -> Pieces {
-    (0..20).map(|n| (MILLI * n, reply.clone())).collect()
+fn babble(_: &mut Exchange<'_>, reply: &[u8]) -> Pieces {
+    (0..20).map(|n| (MILLI * n, reply.to_vec())).collect()
 }
 
 const CHANGES: [(&str, Change); 14] = [
@@ -125,7 +133,7 @@ fn fault(change: Change, nth: u32, mut times: u32) -> Fault {
             if count % nth == 0 {
                 times -= 1;
                 let reply = exchange.reply.take().unwrap();
-                return change(exchange, reply);
+                return change(exchange, &reply);
             }
         }
         exchange.whole()

@@ -19,6 +19,9 @@ pub(super) type Pieces = Vec<(Duration, Vec<u8>)>;
 /// What the line does to a reply: who sent it, what was asked, what is answered.
 pub(super) type Fault = Box<dyn FnMut(&mut Exchange<'_>) -> Pieces>;
 
+/// What fills random numbers.
+pub(super) type Entropy = Box<dyn FnMut(&mut [u8])>;
+
 /// One command with its reply, `None` where nobody answers.
 pub(super) struct Exchange<'a> {
     pub(super) address: u8,
@@ -57,7 +60,7 @@ pub(super) struct Line {
     pub(super) events: Vec<(Moment, u8, PeripheralEvent)>,
     /// Commands and replies as they were on the line.
     pub(super) sent: Vec<(Moment, u8, Vec<u8>)>,
-    pub(super) random: Box<dyn FnMut(&mut [u8])>,
+    pub(super) random: Entropy,
     pending: Vec<(Moment, Vec<u8>)>,
 }
 

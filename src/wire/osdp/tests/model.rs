@@ -23,6 +23,10 @@ enum Channel {
 }
 
 /// One reader.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be wrong with it"
+)]
 pub(super) struct Model {
     pub(super) address: u8,
     pub(super) key: [u8; 16],
