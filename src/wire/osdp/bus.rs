@@ -193,6 +193,7 @@ impl Bus {
         if let Some(session) = self.sessions.get_mut(&slot.address) {
             session.missed(now, timing);
         }
+        self.schedule.wasted();
         self.end_slot(now);
     }
 
@@ -239,6 +240,11 @@ impl Bus {
         for session in self.sessions.values_mut() {
             session.port_lost(now);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.splitter.len()
     }
 
     fn timing(&self) -> Timing {

@@ -1,22 +1,18 @@
 //! What ends a frame: a CRC of 16 bits, or a sum of 8.
 
-/// Generator of the CRC, x^16 + x^12 + x^5 + 1 (OSDP 2.2, packet format).
-const POLYNOMIAL: u16 = 0x1021;
-/// What the CRC starts with.
+/// What the CRC starts with (OSDP 2.2, packet format).
 const INITIAL: u16 = 0x1D0F;
 
-/// The CRC of frame bytes, sent low byte first.
+/// The CRC of frame bytes, sent low byte first: generator x^16 + x^12 + x^5 + 1, highest bit
+/// first.
+///
+/// A byte at a time: what leaves at the top comes back at bits 12, 5 and 0, and since it is a
+/// byte wide, its upper half falls onto its lower one first.
 pub(super) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(INITIAL, |crc, byte| {
-        let mixed = crc ^ (u16::from(*byte) << 8);
-        (0..8).fold(mixed, |crc, _| {
-            let shifted = crc << 1;
-            if crc & 0x8000 == 0 {
-                shifted
-            } else {
-                shifted ^ POLYNOMIAL
-            }
-        })
+        let leaving = (crc >> 8) ^ u16::from(*byte);
+        let folded = leaving ^ (leaving >> 4);
+        (crc << 8) ^ (folded << 12) ^ (folded << 5) ^ folded
     })
 }
 

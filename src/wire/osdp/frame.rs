@@ -95,7 +95,7 @@ pub enum BlockKind {
     ClientCryptogram,
     /// `SCS_13`, with SCRYPT.
     ServerCryptogram,
-    /// `SCS_14`, with RMAC_I.
+    /// `SCS_14`, with `RMAC_I`.
     InitialMac,
     /// `SCS_15`, a command with MAC.
     Command,

@@ -72,3 +72,7 @@ impl fmt::Debug for SecureKey {
         f.write_str("SecureKey([redacted])")
     }
 }
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -52,7 +52,7 @@ pub use order::{
     PeripheralOrder, TemporaryBlink, TextOrder, Tone,
 };
 pub use raw::RawCard;
-pub use reply::{CARD_BITS_MAX, ClientProof, Reply, ReplyCode, ReplyError};
+pub use reply::{ClientProof, Reply, ReplyCode, ReplyError};
 pub use settings::{AddError, Baud, BusSettings, CheckKind, PeripheralSettings, Security};
 pub use splitter::Splitter;
 

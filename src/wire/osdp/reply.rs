@@ -175,8 +175,6 @@ pub enum Reply {
     Busy,
 }
 
-/// Most bits of a card that are taken; the longest known formats have 200.
-pub const CARD_BITS_MAX: u16 = 512;
 /// Most keys in one reply.
 const KEYS_MAX: usize = 32;
 /// Most inputs, outputs or heads of one device.
@@ -311,14 +309,11 @@ fn read_card(reader: &mut Reader<'_>) -> Result<RawCard, ReplyError> {
         return Err(ReplyError::Malformed);
     }
     let bit_length = reader.u16_le()?;
-    if !(1..=CARD_BITS_MAX).contains(&bit_length) {
-        return Err(ReplyError::Malformed);
-    }
-    let mut bits = reader.take(usize::from(bit_length.div_ceil(8)))?.to_vec();
+    let mut bits = reader.rest().to_vec();
     if let (Some(last), used @ 1..=7) = (bits.last_mut(), bit_length & 7) {
         *last &= !(0xFF_u8 >> used);
     }
-    Ok(RawCard { bit_length, bits })
+    RawCard::new(bit_length, bits).ok_or(ReplyError::Malformed)
 }
 
 fn read_formatted(reader: &mut Reader<'_>) -> Result<FormattedCard, ReplyError> {

@@ -42,6 +42,11 @@ impl Schedule {
         Some(picked)
     }
 
+    /// A slot was wasted: everybody else first.
+    pub(super) fn wasted(&mut self) {
+        self.good_slots = 0;
+    }
+
     /// A reader that may not answer, the one due for longest, if the others had their turns.
     fn doubtful(&self, sessions: &Sessions, now: Moment) -> Option<Address> {
         let good = sessions.values().filter(|session| is_good(session));

@@ -28,6 +28,8 @@ use std::time::Duration;
 
 mod answer;
 
+mod opening;
+
 mod recovery;
 
 pub(super) use answer::Heard;

@@ -51,27 +51,34 @@ impl Splitter {
     /// After a start byte that begins no frame the search goes on at the byte after it, so that
     /// a frame behind noise is found.
     pub fn next(&mut self, line: &mut LineCounters) -> Option<Frame> {
-        loop {
-            self.skip_to_start(line);
-            let header = match Header::read(&self.buffer) {
-                Ok(header) => header,
-                Err(FrameError::Parts) => return None,
-                Err(FrameError::Header | FrameError::Length | FrameError::Check) => {
-                    self.skip_one(line);
-                    continue;
-                }
-            };
-            let bytes = self.buffer.get(..header.len_bytes)?;
-            match Frame::parse(bytes) {
-                Ok(frame) => {
-                    self.buffer.drain(..header.len_bytes);
-                    return Some(frame);
-                }
+        let mut from = 0_usize;
+        let found = loop {
+            from = self.next_start(from, line);
+            let rest = self.buffer.get(from..).unwrap_or_default();
+            match first_frame(rest) {
+                Ok(found) => break found,
                 Err(FrameError::Check) => count(&mut line.bad_checks),
                 Err(FrameError::Header | FrameError::Length | FrameError::Parts) => {}
             }
-            self.skip_one(line);
-        }
+            from = from.saturating_add(1);
+            count(&mut line.noise_bytes);
+        };
+        let len_bytes = found.as_ref().map_or(0, |(_, len_bytes)| *len_bytes);
+        let used = from.saturating_add(len_bytes).min(self.buffer.len());
+        self.buffer.drain(..used);
+        found.map(|(frame, _)| frame)
+    }
+
+    /// Where the next start byte is, or the end. What lies before it is noise, but for marks.
+    fn next_start(&self, from: usize, line: &mut LineCounters) -> usize {
+        let rest = self.buffer.get(from..).unwrap_or_default();
+        let start = rest.iter().position(|byte| *byte == START);
+        let skipped = rest.iter().take(start.unwrap_or(rest.len()));
+        add(
+            &mut line.noise_bytes,
+            skipped.filter(|b| **b != MARK).count(),
+        );
+        start.map_or(self.buffer.len(), |start| from.saturating_add(start))
     }
 
     /// How many bytes are missing from the reply of this address that has begun, and how long
@@ -82,23 +89,18 @@ impl Splitter {
         let missing = header.len_bytes.saturating_sub(self.buffer.len());
         (header.is_reply && header.address == address).then_some((missing, header.len_bytes))
     }
+}
 
-    fn skip_to_start(&mut self, line: &mut LineCounters) {
-        let is_start = |byte: &u8| *byte == START;
-        let noise = self
-            .buffer
-            .iter()
-            .position(is_start)
-            .unwrap_or(self.buffer.len());
-        let marks = self.buffer.iter().take(noise).filter(|b| **b == MARK);
-        add(&mut line.noise_bytes, noise.saturating_sub(marks.count()));
-        self.buffer.drain(..noise);
-    }
-
-    fn skip_one(&mut self, line: &mut LineCounters) {
-        self.buffer.drain(..1);
-        count(&mut line.noise_bytes);
-    }
+/// The frame that begins at the first byte, and its length; `None` where bytes are missing.
+fn first_frame(bytes: &[u8]) -> Result<Option<(Frame, usize)>, FrameError> {
+    let header = match Header::read(bytes) {
+        Err(FrameError::Parts) => return Ok(None),
+        header => header?,
+    };
+    let Some(whole) = bytes.get(..header.len_bytes) else {
+        return Ok(None);
+    };
+    Ok(Some((Frame::parse(whole)?, header.len_bytes)))
 }
 
 #[cfg(test)]

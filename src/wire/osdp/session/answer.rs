@@ -1,13 +1,13 @@
 //! What a reply means: whether it is believed, and what follows from it.
 
 use super::recovery::TRIES_MAX;
-use super::{Challenged, InFlight, Phase, Proving, Purpose, RANDOMS_MAX, Session, Stage};
+use super::{InFlight, PeripheralOrder, Phase, Purpose, Security, Session, Stage};
 use crate::types::Moment;
 use crate::wire::osdp::counters::count;
 use crate::wire::osdp::event::{NakCode, OrderFailure, PeripheralEvent, SecurityFault};
 use crate::wire::osdp::frame::{BlockKind, Frame};
-use crate::wire::osdp::reply::{ClientProof, Reply, ReplyCode, nak_code};
-use crate::wire::osdp::secure::{OpenError, Randoms, SecureChannel, is_equal};
+use crate::wire::osdp::reply::{Reply, ReplyCode, nak_code};
+use crate::wire::osdp::secure::OpenError;
 
 /// What a frame of the reader that was asked did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Session {
         self.follow(frame, Believed { reply, is_private }, now)
     }
 
-    fn is_secured(&self) -> bool {
+    pub(super) fn is_secured(&self) -> bool {
         matches!(self.phase, Phase::Inside(Some(_), _))
     }
 
@@ -215,166 +215,19 @@ impl Session {
         }
     }
 
-    fn is_secure(&self) -> bool {
+    pub(super) fn is_secure(&self) -> bool {
         match self.settings.security {
-            super::Security::Secure(_) => true,
-            super::Security::Plain => false,
+            Security::Secure(_) => true,
+            Security::Plain => false,
         }
     }
 
     /// The command in flight has its answer; the next one gets the next number.
-    fn take_in_flight(&mut self) -> Option<Purpose> {
+    pub(super) fn take_in_flight(&mut self) -> Option<Purpose> {
         self.advance_sequence();
         self.in_flight
             .take()
             .map(|InFlight { purpose, .. }| purpose)
-    }
-
-    /// What a reader says of itself before it is believed is not kept.
-    fn identified(&mut self, reply: &Reply, now: Moment) -> Heard {
-        if !matches!(reply, Reply::Identity(_)) {
-            count(&mut self.counters.unexpected_reply);
-            self.fail(now);
-            return Heard::Answer;
-        }
-        self.take_in_flight();
-        self.phase = if self.is_secure() {
-            Phase::Challenge(None)
-        } else {
-            Phase::Inside(None, Stage::Identify)
-        };
-        Heard::Answer
-    }
-
-    fn challenged(
-        &mut self,
-        challenged: Option<Challenged>,
-        frame: &Frame,
-        reply: Reply,
-        now: Moment,
-    ) -> Heard {
-        let (Some(challenged), Some(block), Reply::ClientProof(proof)) =
-            (challenged, &frame.block, reply)
-        else {
-            count(&mut self.counters.unexpected_reply);
-            self.fail(now);
-            return Heard::Answer;
-        };
-        if block.data.first() != Some(&super::OWN_KEY) {
-            self.distrust(SecurityFault::DefaultKey, now);
-            return Heard::Answer;
-        }
-        match self.prove(challenged, &proof) {
-            Ok(proving) => {
-                self.take_in_flight();
-                self.unique = Some(proof.unique);
-                self.phase = Phase::Prove(proving);
-            }
-            Err(fault) => self.distrust(fault, now),
-        }
-        Heard::Answer
-    }
-
-    /// Checks the reader's proof and makes ours.
-    fn prove(
-        &mut self,
-        challenged: Challenged,
-        proof: &ClientProof,
-    ) -> Result<Proving, SecurityFault> {
-        let Challenged { keys, random } = challenged;
-        let randoms = Randoms {
-            panel: random,
-            reader: proof.random,
-        };
-        let expected = keys.client_cryptogram(randoms);
-        if !is_equal(&expected, &proof.cryptogram) {
-            return Err(SecurityFault::WrongKey);
-        }
-        if self.randoms.contains(&proof.random) {
-            return Err(SecurityFault::RepeatedRandom);
-        }
-        if self.randoms.len() >= RANDOMS_MAX {
-            self.randoms.pop_front();
-        }
-        self.randoms.push_back(proof.random);
-        let server_cryptogram = keys.server_cryptogram(randoms);
-        let initial_mac = keys.initial_mac(&server_cryptogram);
-        Ok(Proving {
-            keys,
-            server_cryptogram,
-            initial_mac,
-        })
-    }
-
-    fn proved(&mut self, proving: Proving, frame: &Frame, reply: &Reply, now: Moment) -> Heard {
-        let (Some(block), Reply::InitialMac(mac)) = (&frame.block, reply) else {
-            count(&mut self.counters.unexpected_reply);
-            self.fail(now);
-            return Heard::Answer;
-        };
-        // 01 says that the reader believes our cryptogram.
-        let is_accepted = block.data.first() == Some(&0x01);
-        if !is_accepted || !is_equal(mac, &proving.initial_mac) {
-            self.distrust(SecurityFault::WrongKey, now);
-            return Heard::Answer;
-        }
-        self.take_in_flight();
-        let channel = SecureChannel::new(proving.keys, proving.initial_mac);
-        self.phase = Phase::Inside(Some(channel), Stage::Identify);
-        Heard::Answer
-    }
-
-    fn enter(&mut self, next: Stage) {
-        if let Phase::Inside(_, stage) = &mut self.phase {
-            *stage = next;
-        }
-    }
-
-    /// Replies of a session that is believed and not yet up.
-    fn opening(&mut self, stage: Stage, reply: Reply, now: Moment) -> Heard {
-        match (stage, reply) {
-            (Stage::Identify, Reply::Identity(mut identity)) => {
-                self.take_in_flight();
-                identity.unique = self.unique;
-                self.identity = Some(identity);
-                self.enter(Stage::Capabilities);
-            }
-            (Stage::Capabilities, Reply::Capabilities(capabilities)) => {
-                self.take_in_flight();
-                self.capabilities = capabilities;
-                self.enter(Stage::Drain);
-            }
-            (Stage::Drain, Reply::Ack) => {
-                self.take_in_flight();
-                self.enter(Stage::Up);
-                self.up(now);
-            }
-            (Stage::Drain, reply) => {
-                self.take_in_flight();
-                if matches!(reply, Reply::Card(_) | Reply::Formatted(_) | Reply::Keys(_)) {
-                    count(&mut self.counters.stale_reads);
-                }
-            }
-            (Stage::Identify | Stage::Capabilities | Stage::Up, _) => {
-                count(&mut self.counters.unexpected_reply);
-                self.fail(now);
-            }
-        }
-        Heard::Answer
-    }
-
-    fn up(&mut self, now: Moment) {
-        self.came_up(now);
-        self.status.local_at = Some(now);
-        self.status.inputs_at = Some(now);
-        let Some(identity) = self.identity.clone() else {
-            return;
-        };
-        self.tell(PeripheralEvent::Online {
-            identity,
-            capabilities: self.capabilities.clone(),
-            is_secure: self.is_secured(),
-        });
     }
 
     /// The command in flight is answered in a session; `None` where nobody can read how.
@@ -405,7 +258,7 @@ impl Session {
         Heard::Answer
     }
 
-    fn order_answered(&mut self, order: super::PeripheralOrder, believed: Option<Believed>) {
+    fn order_answered(&mut self, order: PeripheralOrder, believed: Option<Believed>) {
         match believed.map(|believed| believed.reply) {
             Some(Reply::Ack) => self.tell(PeripheralEvent::Performed { order }),
             Some(Reply::Outputs(states)) => {

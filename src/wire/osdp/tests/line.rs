@@ -19,6 +19,9 @@ pub(super) type Pieces = Vec<(Duration, Vec<u8>)>;
 /// What the line does to a reply: who sent it, what was asked, what is answered.
 pub(super) type Fault = Box<dyn FnMut(&mut Exchange<'_>) -> Pieces>;
 
+/// What fills random numbers.
+pub(super) type Entropy = Box<dyn FnMut(&mut [u8])>;
+
 /// One command with its reply, `None` where nobody answers.
 pub(super) struct Exchange<'a> {
     pub(super) address: u8,
@@ -57,7 +60,7 @@ pub(super) struct Line {
     pub(super) events: Vec<(Moment, u8, PeripheralEvent)>,
     /// Commands and replies as they were on the line.
     pub(super) sent: Vec<(Moment, u8, Vec<u8>)>,
-    pub(super) random: Box<dyn FnMut(&mut [u8])>,
+    pub(super) random: Entropy,
     pending: Vec<(Moment, Vec<u8>)>,
 }
 
@@ -136,11 +139,6 @@ impl Line {
         self.bus.sessions[&address(number)].is_up()
     }
 
-    /// Puts bytes on the line at a time from now.
-    pub(super) fn inject(&mut self, after: Duration, bytes: Vec<u8>) {
-        self.pending.push((self.now.plus(after), bytes));
-    }
-
     pub(super) fn run(&mut self, time: Duration) {
         let end = self.now.plus(time);
         while self.now < end {
@@ -155,6 +153,21 @@ impl Line {
         while !is_so(self) {
             assert!(self.now.since(start) < limit, "not within {limit:?}");
             self.step(self.now.plus(limit));
+        }
+        self.now.since(start)
+    }
+
+    /// Somebody holds a card to a reader five times a second until it is read; fails after
+    /// `limit`.
+    #[track_caller]
+    pub(super) fn swipe_until_read(&mut self, number: u8, limit: Duration) -> Duration {
+        let start = self.now;
+        self.model(number).news.clear();
+        let had = self.cards(number);
+        while self.cards(number) == had {
+            assert!(self.now.since(start) < limit, "not within {limit:?}");
+            self.model(number).news = [(0x50, super::model::CARD.to_vec())].into();
+            self.run(SECOND / 5);
         }
         self.now.since(start)
     }

@@ -23,6 +23,10 @@ enum Channel {
 }
 
 /// One reader.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that can be wrong with it"
+)]
 pub(super) struct Model {
     pub(super) address: u8,
     pub(super) key: [u8; 16],
@@ -82,10 +86,6 @@ impl Model {
         self.channel = Channel::None;
         self.last = None;
         self.last_sequence = None;
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.channel, Channel::Live { .. })
     }
 
     /// What it answers to bytes that are one frame.

@@ -36,10 +36,7 @@ fn a_secure_reader_comes_online_hands_over_a_card_and_opens_its_strike() {
 
     line.model(5).news.push_back((0x50, CARD.to_vec()));
     line.run_until(SECOND, |line| line.cards(5) == 1);
-    let card = RawCard {
-        bit_length: 26,
-        bits: vec![0x95, 0x18, 0x1C, 0xC0],
-    };
+    let card = RawCard::new(26, vec![0x95, 0x18, 0x1C, 0xC0]).unwrap();
     assert!(line.has(5, &PeripheralEvent::Card(card)));
     line.bus.order(address(5), strike(), line.now).unwrap();
     line.run(SECOND / 10);
