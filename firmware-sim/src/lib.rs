@@ -14,6 +14,7 @@ mod line;
 mod load;
 mod osdp;
 mod own_rules;
+mod scenario;
 mod words;
 
 mod clock;
@@ -31,5 +32,8 @@ pub use load::{Acknowledged, Load, LoadReport, Station, Until};
 pub use osdp::{
     CardReport, Counters, Exchange, Fault, FaultKind, Identity, InvalidKeys, InvalidSettings,
     LedOrder, LedPattern, Observed, ReaderSettings, SecureKey, Seen,
+};
+pub use scenario::{
+    DoorOrder, Failed, LineOrder, Order, ReaderOrder, Scenario, ScenarioError, describe,
 };
 pub use words::{Acknowledgement, Answer, DoorEvent, DoorEventKind, Verdict};

@@ -76,6 +76,11 @@ impl Event {
     }
 }
 
+/// Refuses keys that no keypad has.
+pub(crate) fn check_keys(keys: &str) -> Result<(), InvalidKeys> {
+    Event::keys(keys).map(|_| ())
+}
+
 /// Events in the order in which they happened.
 #[derive(Debug, Default)]
 pub(crate) struct Events {

@@ -17,6 +17,7 @@ mod session;
 mod settings;
 
 pub use events::InvalidKeys;
+pub(crate) use events::check_keys;
 pub use fault::{Fault, FaultKind};
 pub use observed::{Counters, Exchange, LedOrder, LedPattern, Observed, Seen};
 pub(crate) use reader::Reader;
