@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{PeripheralOrder, RawCard};
+use super::PeripheralOrder;
+use crate::wire::card::RawCard;
 
 /// Who a reader says it is (OSDP 2.2, `osdp_PDID`), read inside the session.
 #[derive(Debug, Clone, PartialEq, Eq)]

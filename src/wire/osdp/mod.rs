@@ -35,8 +35,6 @@ mod key;
 
 mod address;
 
-mod raw;
-
 pub use address::{Address, InvalidAddress};
 pub use bus::{Bus, Progress, Step};
 pub use command::{Command, CommandCode};
@@ -51,7 +49,6 @@ pub use order::{
     Blink, BuzzerOrder, InvalidText, LedColor, LedOrder, OrderRefused, OutputControl,
     PeripheralOrder, TemporaryBlink, TextOrder, Tone,
 };
-pub use raw::RawCard;
 pub use reply::{ClientProof, Reply, ReplyCode, ReplyError};
 pub use settings::{AddError, Baud, BusSettings, CheckKind, PeripheralSettings, Security};
 pub use splitter::Splitter;

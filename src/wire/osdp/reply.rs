@@ -1,9 +1,9 @@
 //! What a reader says.
 
-use super::RawCard;
 use super::event::{
     Capabilities, Capability, FormattedCard, HeadStatus, Identity, Key, Keys, NakCode,
 };
+use crate::wire::card::RawCard;
 use crate::wire::{CursorError, Reader};
 
 /// Replies by their names and codes in OSDP 2.2.

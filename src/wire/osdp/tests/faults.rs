@@ -198,6 +198,34 @@ fn within_3_s_after_two_seconds_of_any_fault_the_next_card_arrives() {
 }
 
 #[test]
+fn a_reader_that_forgot_its_session_and_says_nothing_is_back_within_3_s() {
+    let mut line = crowd();
+    line.model(FAULTY).is_mute_outside = true;
+    line.model(FAULTY).restart();
+    line.run(SECOND / 100);
+    line.swipe_until_read(FAULTY, SECOND * 3);
+    neighbours_kept(&line, "mute");
+}
+
+#[test]
+fn a_line_that_echoes_everything_works() {
+    let mut line = Line::new(&[1, FAULTY]);
+    let mut model = Model::new(3);
+    model.is_plain = true;
+    line.add(model, plain());
+    line.fault = Some(Box::new(|exchange| {
+        let reply = exchange.reply.clone().unwrap();
+        echo(exchange, &reply)
+    }));
+    for number in [1, FAULTY, 3] {
+        line.run_until(SECOND, |line| line.is_online(number));
+        let counters = line.bus.counters(address(number)).unwrap();
+        assert_eq!((counters.malformed, counters.unexpected_block), (0, 0));
+    }
+    assert!(line.bus.line_counters().echoes > 10);
+}
+
+#[test]
 fn neighbours_of_a_faulty_reader_wait_for_no_more_than_one_slot_at_a_time() {
     for (name, change) in CHANGES {
         let mut line = crowd();

@@ -30,6 +30,10 @@ fn never_up(mut line: Line, fault: Option<SecurityFault>) {
     }
     let counters = line.bus.counters(address(number)).unwrap();
     assert!(counters.handshake_failures <= 40, "it is given pauses");
+    let is_proof =
+        |(_, who, bytes): &&(_, u8, Vec<u8>)| *who == 0 && bytes[4] & 8 != 0 && bytes[6] == 0x13;
+    let proofs = line.sent.iter().filter(is_proof).count();
+    assert_eq!(proofs, 0, "nothing is proved to whoever has proved nothing");
 }
 
 fn with(change: impl FnOnce(&mut Model)) -> Line {
@@ -70,6 +74,29 @@ fn a_plain_reader_in_a_secure_place_never_comes_up() {
         model.key_flag = 9;
     });
     never_up(plain_only, Some(SecurityFault::DefaultKey));
+}
+
+#[test]
+fn a_reader_that_takes_our_proof_for_wrong_or_begins_another_chain_is_not_believed() {
+    // The byte changed: the status of the block, a byte of the first MAC.
+    for index in [7, 12] {
+        let mut line = with(|_| ());
+        line.fault = Some(Box::new(move |exchange: &mut Exchange<'_>| {
+            let mut pieces = exchange.whole();
+            for (_, bytes) in &mut pieces {
+                if bytes[4] & 8 != 0 && bytes[6] == 0x14 {
+                    bytes[index] ^= 0xFE;
+                    *bytes = super::model::rechecked(bytes.clone());
+                }
+            }
+            pieces
+        }));
+        line.run(SECOND * 5);
+        assert_eq!(line.count(3, is_online), 0);
+        let fault = SecurityFault::WrongKey;
+        assert!(line.has(3, &PeripheralEvent::SecurityFault(fault)));
+        assert_eq!(line.bus.counters(address(3)).unwrap().bad_macs, 0);
+    }
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(super) struct Model {
     pub(super) repeats_random: bool,
     pub(super) is_unencrypted: bool,
     pub(super) refuses: Vec<u8>,
+    /// It says nothing to secured frames outside a session.
+    pub(super) is_mute_outside: bool,
     pub(super) polls: u32,
     pub(super) handshakes: u32,
     pub(super) answers: u32,
@@ -72,6 +74,7 @@ impl Model {
             repeats_random: false,
             is_unencrypted: false,
             refuses: Vec::new(),
+            is_mute_outside: false,
             polls: 0,
             handshakes: 0,
             answers: 0,
@@ -103,6 +106,14 @@ impl Model {
             && frame.sequence != 0
         {
             return Some(answered.clone());
+        }
+        let is_secured = frame
+            .block
+            .as_ref()
+            .is_some_and(|block| block.kind.has_mac());
+        let is_outside = !matches!(self.channel, Channel::Live { .. });
+        if is_secured && is_outside && self.is_mute_outside {
+            return None;
         }
         let answer = self.answer(&frame);
         self.last = Some((bytes.to_vec(), answer.clone()));

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::line::{Line, SECOND, address, plain, secure, strike};
 use super::model::{CARD, Model};
+use crate::wire::card::RawCard;
 use crate::wire::osdp::{
     Blink, BuzzerOrder, CheckKind, Key, Keys, LedColor, LedOrder, OrderRefused, PeripheralEvent,
-    PeripheralOrder, PeripheralSettings, RawCard, TextOrder, Tone,
+    PeripheralOrder, PeripheralSettings, TextOrder, Tone,
 };
 
 #[test]
