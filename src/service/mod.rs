@@ -19,6 +19,8 @@ mod convert;
 mod paging;
 mod read_door;
 
+mod outlet;
+
 pub mod door;
 
 mod resume_token;
