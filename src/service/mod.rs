@@ -21,7 +21,16 @@ mod read_door;
 
 mod outlet;
 
+mod door_session;
+
 pub mod door;
+
+mod once;
+
+pub mod door_order;
+
+pub mod alarm;
+pub mod reader;
 
 mod resume_token;
 mod watch;
@@ -37,6 +46,9 @@ pub mod directory;
 pub mod site;
 
 pub mod explain;
+
+#[cfg(test)]
+mod asking;
 
 #[cfg(test)]
 mod rule_tests;
