@@ -6,7 +6,7 @@ use tonic_health::server::{HealthReporter, health_reporter};
 
 use super::{Foundation, ServeError};
 use crate::config::Limits;
-use crate::control::{Runner, RunnerParts};
+use crate::control::{Runner, RunnerParts, SessionTimes, Sessions};
 use crate::pb::API_DESCRIPTORS;
 use crate::pb::v1::access_list_service_server::AccessListServiceServer;
 use crate::pb::v1::directory_service_server::DirectoryServiceServer;
@@ -119,6 +119,8 @@ impl Joined<'_> {
             rules: self.published.rules,
             secrets: Arc::clone(&self.foundation.secrets),
             world: Arc::clone(&self.foundation.world),
+            sessions: Sessions::new(Arc::clone(&self.foundation.world), SessionTimes::USUAL),
+            stopping: self.foundation.stopping.clone(),
         })
     }
 }

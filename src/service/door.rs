@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::control::{Answer, AuthorizeError, Presented, Runner, presented_card};
+use crate::control::{Answer, AuthorizeError, Presented, Runner, Sessions, presented_card};
 use crate::pb::v1::door_event::Event;
 use crate::pb::v1::door_service_server::DoorService;
 use crate::pb::v1::{
@@ -13,10 +13,12 @@ use crate::pb::v1::{
     DoorEventAcknowledgement, ReportDoorEventsRequest, ReportDoorEventsResponse,
 };
 use crate::service::caller::caller;
+use crate::service::door_session::{Line, STREAMS_MAX, SessionStream, serve};
 use crate::service::read_door;
 use crate::service::status::{
     Reason, already_decided, fault, fault_with, invalid, invalid_for, not_found,
 };
+use crate::service::tally::Tally;
 use crate::store::secrets::Secrets;
 use crate::store::{AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
 use crate::types::{
@@ -42,16 +44,26 @@ pub struct DoorParts {
     pub secrets: Arc<Secrets>,
     /// The clock, to refuse events of the future.
     pub world: Arc<dyn World>,
+    /// Controllers that keep a line open.
+    pub sessions: Sessions,
+    /// Turns true when the server stops.
+    pub stopping: tokio::sync::watch::Receiver<bool>,
 }
 
 /// Serves door controllers.
 #[derive(Debug)]
-pub struct DoorApi(DoorParts);
+pub struct DoorApi {
+    parts: DoorParts,
+    streams: Arc<Tally<ControllerId>>,
+}
 
 impl DoorApi {
     /// Joins its parts.
     pub fn new(parts: DoorParts) -> Self {
-        Self(parts)
+        Self {
+            parts,
+            streams: Tally::new(),
+        }
     }
 
     /// The access point, if it is at a door of this controller; else it is not there.
@@ -62,7 +74,7 @@ impl DoorApi {
         field: &str,
     ) -> Result<AccessPointId, Status> {
         let id = AccessPointId::from_name(name).map_err(|e| invalid(field, e.to_string()))?;
-        let rules = self.0.rules.peek();
+        let rules = self.parts.rules.peek();
         let owner = rules.roster.controller_of(&id);
         if owner == Some(controller) {
             Ok(id)
@@ -86,7 +98,7 @@ impl DoorApi {
             boot,
             counter: read_door::counter(request.counter, "counter")?,
         };
-        let body = self.0.secrets.body_hash(&request.encode_to_vec());
+        let body = self.parts.secrets.body_hash(&request.encode_to_vec());
         Ok(Presented {
             source: Some(Source { event, body }),
             access_point,
@@ -111,7 +123,7 @@ impl DoorApi {
             Some(Event::Decided(decided)) => self.decided(decided, &field("decided"))?,
             None => return Err(invalid(field("event"), "needs `kind` or `decided`")),
         };
-        let body = self.0.secrets.body_hash(&event.encode_to_vec());
+        let body = self.parts.secrets.body_hash(&event.encode_to_vec());
         let identity = SourceEvent {
             controller: controller.clone(),
             boot: boot.clone(),
@@ -131,7 +143,12 @@ impl DoorApi {
     /// When an event happened: not in a future that no slow clock explains.
     fn past(&self, event: &DoorEvent, field: &str) -> Result<UtcTime, Status> {
         let event_at = read_door::time(event.event_time.as_ref(), field)?;
-        let latest = self.0.world.now().utc.plus_seconds(CLOCK_AHEAD_SECONDS_MAX);
+        let latest = self
+            .parts
+            .world
+            .now()
+            .utc
+            .plus_seconds(CLOCK_AHEAD_SECONDS_MAX);
         if event_at > latest {
             return Err(invalid(
                 field,
@@ -146,7 +163,7 @@ impl DoorApi {
         let granted = read_door::is_grant(decided.decision, &format!("{field}.decision"))?;
         let reasons = read_door::reasons(&decided.reasons, &format!("{field}.reasons"))?;
         Ok(Reported::Attempt {
-            card: presented_card(&card, &self.0.secrets),
+            card: presented_card(&card, &self.parts.secrets),
             granted,
             reasons,
         })
@@ -155,13 +172,33 @@ impl DoorApi {
 
 #[tonic::async_trait]
 impl DoorService for DoorApi {
-    type SessionStream = tokio_stream::Pending<Result<v1::SessionResponse, Status>>;
+    type SessionStream = SessionStream;
 
     async fn session(
         &self,
-        _request: Request<tonic::Streaming<v1::SessionRequest>>,
+        request: Request<tonic::Streaming<v1::SessionRequest>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        Err(Status::unimplemented("sessions are not served yet"))
+        let controller = controller(&request)?;
+        if self
+            .parts
+            .rules
+            .peek()
+            .roster
+            .controller(&controller)
+            .is_none()
+        {
+            return Err(not_found("controller"));
+        }
+        let place = self.streams.take(controller.clone(), STREAMS_MAX);
+        let place = place.ok_or_else(|| fault(Reason::TooManyStreams))?;
+        let line = Line {
+            sessions: self.parts.sessions.clone(),
+            controller,
+            said: request.into_inner(),
+            stopping: self.parts.stopping.clone(),
+        };
+        let world = Arc::clone(&self.parts.world);
+        Ok(Response::new(serve(line, world, place)))
     }
 
     async fn authorize(
@@ -170,9 +207,12 @@ impl DoorService for DoorApi {
     ) -> Result<Response<AuthorizeResponse>, Status> {
         let controller = controller(&request)?;
         let presented = self.presented(controller, request.get_ref())?;
-        let answer = self.0.runner.authorize(presented).await;
+        let answer = self.parts.runner.authorize(presented).await;
         let answer = answer.map_err(|error| refused(&error))?;
-        Ok(Response::new(answered(&answer, self.0.world.now().moment)?))
+        Ok(Response::new(answered(
+            &answer,
+            self.parts.world.now().moment,
+        )?))
     }
 
     #[tracing::instrument(name = "door.report", skip_all)]
@@ -197,7 +237,7 @@ impl DoorService for DoorApi {
             .enumerate()
             .map(read)
             .collect::<Result<Vec<_>, _>>()?;
-        let written = self.0.scribe.record_reported(entries).await;
+        let written = self.parts.scribe.record_reported(entries).await;
         let acknowledgements = written
             .map_err(|error| append_refused(&error))?
             .into_iter()
@@ -267,7 +307,8 @@ fn refused(error: &AuthorizeError) -> Status {
     }
 }
 
-fn append_refused(error: &AppendError) -> Status {
+/// How a write that failed is answered.
+pub(super) fn append_refused(error: &AppendError) -> Status {
     match error {
         AppendError::QueueFull => fault(Reason::QueueFull),
         AppendError::Unavailable(_) => fault(Reason::StoreReadOnly),

@@ -19,7 +19,18 @@ mod convert;
 mod paging;
 mod read_door;
 
+mod outlet;
+
+mod door_session;
+
 pub mod door;
+
+mod once;
+
+pub mod door_order;
+
+pub mod alarm;
+pub mod reader;
 
 mod resume_token;
 mod watch;
@@ -35,6 +46,9 @@ pub mod directory;
 pub mod site;
 
 pub mod explain;
+
+#[cfg(test)]
+mod asking;
 
 #[cfg(test)]
 mod rule_tests;

@@ -69,6 +69,16 @@ pub enum Reason {
     StoreReadOnly,
     /// What is read is being rebuilt from the log.
     StoreRebuilding,
+    /// What drives the door cannot be reached: nothing was done, and nothing will be.
+    DoorOffline,
+    /// The door did not answer an order in time: nobody knows whether it was done.
+    DoorSilent,
+    /// The door could not do what was ordered.
+    DoorRefused,
+    /// The controller has opened another session.
+    SessionReplaced,
+    /// Nothing was heard on the session for two beats.
+    SessionSilent,
     /// The server is stopping.
     ShuttingDown,
     /// A fault of the server.
@@ -86,11 +96,11 @@ impl Reason {
             | Self::PageTokenInvalid => Code::InvalidArgument,
             Self::NotFound => Code::NotFound,
             Self::AttemptAlreadyDecided => Code::AlreadyExists,
-            Self::EtagMismatch => Code::Aborted,
-            Self::EpochChanged | Self::RecordErased => Code::FailedPrecondition,
+            Self::EtagMismatch | Self::SessionReplaced => Code::Aborted,
+            Self::EpochChanged | Self::RecordErased | Self::DoorRefused => Code::FailedPrecondition,
             Self::IndexNotKept => Code::OutOfRange,
             Self::RecordDamaged => Code::DataLoss,
-            Self::GrantStale | Self::UploadStalled => Code::DeadlineExceeded,
+            Self::GrantStale | Self::UploadStalled | Self::SessionSilent => Code::DeadlineExceeded,
             Self::RpcNotAllowed => Code::PermissionDenied,
             Self::CertificateMissing | Self::CertificateRevoked | Self::CertificateExpired => {
                 Code::Unauthenticated
@@ -102,6 +112,8 @@ impl Reason {
             Self::RulesChanging
             | Self::StoreReadOnly
             | Self::StoreRebuilding
+            | Self::DoorOffline
+            | Self::DoorSilent
             | Self::ShuttingDown => Code::Unavailable,
             Self::Internal => Code::Internal,
         }
@@ -135,6 +147,11 @@ impl Reason {
             Self::UploadStalled => "UPLOAD_STALLED",
             Self::StoreReadOnly => "STORE_READ_ONLY",
             Self::StoreRebuilding => "STORE_REBUILDING",
+            Self::DoorOffline => "DOOR_OFFLINE",
+            Self::DoorSilent => "DOOR_SILENT",
+            Self::DoorRefused => "DOOR_REFUSED",
+            Self::SessionReplaced => "SESSION_REPLACED",
+            Self::SessionSilent => "SESSION_SILENT",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::Internal => "INTERNAL",
         }
@@ -155,21 +172,26 @@ impl Reason {
             Self::IndexNotKept => "the index is outside what is kept",
             Self::RecordErased => "the record was erased",
             Self::RecordDamaged => "a stored record is not what was written",
-            Self::GrantStale => "the grant came too late and opens nothing",
+            Self::GrantStale => "it was written too late and opens nothing",
             Self::RulesChanging => "the rules are changing; nothing was granted",
             Self::RpcNotAllowed => "this caller may not call this",
             Self::CertificateMissing => "the connection names no caller",
             Self::CertificateRevoked => "the certificate is revoked",
             Self::CertificateExpired => "the certificate has ended",
             Self::QueueFull => "too many writes wait; nothing was written",
-            Self::SubscriberTooSlow => {
-                "entries come faster than they are read; resume with the token"
-            }
+            Self::SubscriberTooSlow => "more comes than is read; go on from where you were",
             Self::TooManyStreams => "too many streams or uploads of this caller are open",
             Self::UploadTooLarge => "the upload is too large",
             Self::UploadStalled => "the upload stood still or took too long",
             Self::StoreReadOnly => "the log cannot be written; nothing was",
             Self::StoreRebuilding => "what is read is being rebuilt from the log",
+            Self::DoorOffline => {
+                "what drives the door cannot be reached; nothing was done, and nothing will be"
+            }
+            Self::DoorSilent => "the door did not answer; look at it, it may have been done",
+            Self::DoorRefused => "the door could not do it",
+            Self::SessionReplaced => "the controller has opened another session",
+            Self::SessionSilent => "nothing was heard for two beats",
             Self::ShuttingDown => "the server is stopping",
             Self::Internal => "a fault of the server",
         }
@@ -307,7 +329,7 @@ fn build<const N: usize>(
 mod tests {
     use super::*;
 
-    const REASONS: [Reason; 27] = [
+    const REASONS: [Reason; 32] = [
         Reason::InvalidField,
         Reason::CounterReused,
         Reason::RequestIdReused,
@@ -333,6 +355,11 @@ mod tests {
         Reason::UploadStalled,
         Reason::StoreReadOnly,
         Reason::StoreRebuilding,
+        Reason::DoorOffline,
+        Reason::DoorSilent,
+        Reason::DoorRefused,
+        Reason::SessionReplaced,
+        Reason::SessionSilent,
         Reason::ShuttingDown,
         Reason::Internal,
     ];

@@ -3,18 +3,16 @@
 //! A slow subscriber delays nobody: it has a cursor of its own, and after a while is told to come
 //! back with its token.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::Stream;
+use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use crate::pb::v1::watch_response::Message;
 use crate::pb::v1::{Checkpoint, WatchResponse};
 use crate::service::feed::FeedReader;
+use crate::service::outlet::{Outlet, hung_up};
 use crate::service::resume_token::Position;
 use crate::service::status::{Reason, fault, fault_with};
 use crate::service::tally::Place;
@@ -31,31 +29,7 @@ const IDLE_BEAT: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_secs(1);
 
 /// The messages of one subscriber, and how they end.
-#[derive(Debug)]
-pub struct WatchStream {
-    messages: mpsc::Receiver<WatchResponse>,
-    end: Option<oneshot::Receiver<Status>>,
-}
-
-impl Stream for WatchStream {
-    type Item = Result<WatchResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.messages.poll_recv(context) {
-            Poll::Ready(Some(message)) => return Poll::Ready(Some(Ok(message))),
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(None) => {}
-        }
-        let Some(end) = self.end.as_mut() else {
-            return Poll::Ready(None);
-        };
-        let ended = std::task::ready!(Pin::new(end).poll(context));
-        self.end = None;
-        // A task that ended without a word has met a fault of ours.
-        let status = ended.unwrap_or_else(|_| fault(Reason::Internal));
-        Poll::Ready(Some(Err(status)))
-    }
-}
+pub(super) type WatchStream = Outlet<WatchResponse>;
 
 /// Opens a stream at a position; the task behind it ends with the stream, and gives back the
 /// subscriber's place then.
@@ -64,8 +38,7 @@ pub(super) fn open(
     start: Position,
     (bell, place): (watch::Receiver<FeedHead>, Place<CustomerId>),
 ) -> WatchStream {
-    let (messages, receiver) = mpsc::channel(BUFFER_MESSAGES);
-    let (end, ended) = oneshot::channel();
+    let (messages, end, stream) = Outlet::new(BUFFER_MESSAGES);
     let stopping = reader.stopping();
     let subscriber = Subscriber {
         reader,
@@ -78,12 +51,9 @@ pub(super) fn open(
         let status = subscriber.run().await;
         drop(place);
         // The receiver is gone when the subscriber has hung up: nobody is left to tell.
-        let _ = end.send(status);
+        let _ = end.send(Err(status));
     });
-    WatchStream {
-        messages: receiver,
-        end: Some(ended),
-    }
+    stream
 }
 
 struct Subscriber {
@@ -202,11 +172,6 @@ enum Wake {
 fn too_slow(resume_token: &[u8]) -> Status {
     let token = BASE64URL_NOPAD.encode(resume_token);
     fault_with(Reason::SubscriberTooSlow, [("resume_token", token)])
-}
-
-/// Nobody is left to read this.
-fn hung_up() -> Status {
-    Status::cancelled("the subscriber has hung up")
 }
 
 /// A signed head as it is served.

@@ -18,4 +18,7 @@ pub use words::{
 };
 
 #[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(test)]
 mod tests;

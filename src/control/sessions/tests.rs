@@ -1,10 +1,9 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::testing::{Hands, Timer, gate, lock, release};
 use super::*;
-use crate::control::{StrikeRelease, Unlock};
-use crate::store::receipt_for_tests;
-use crate::types::{ControllerId, DoorId, Moment, Now, SiteId, UtcTime, World};
+use crate::types::{ControllerId, UtcTime};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TIMES: SessionTimes = SessionTimes {
@@ -12,77 +11,10 @@ const TIMES: SessionTimes = SessionTimes {
     answer: Duration::from_millis(20),
 };
 
-/// A clock that is set by hand.
-#[derive(Debug, Default)]
-struct Hands(Mutex<Duration>);
-
-impl Hands {
-    fn set(&self, elapsed: Duration) {
-        *self.0.lock().unwrap() = elapsed;
-    }
-}
-
-impl World for Hands {
-    fn now(&self) -> Now {
-        let elapsed = *self.0.lock().unwrap();
-        let seconds = i64::try_from(elapsed.as_secs()).unwrap();
-        Now {
-            utc: UtcTime::from_unix(seconds).unwrap(),
-            moment: Moment::from_start(elapsed),
-        }
-    }
-
-    fn fill_random(&self, buffer: &mut [u8]) {
-        buffer.fill(0xA5);
-    }
-}
-
-/// The runtime's own clock, by which it wakes.
-#[derive(Debug)]
-struct Timer(tokio::time::Instant);
-
-impl Timer {
-    fn start() -> Self {
-        Self(tokio::time::sleep(Duration::ZERO).deadline())
-    }
-}
-
-impl World for Timer {
-    fn now(&self) -> Now {
-        Now {
-            utc: UtcTime::EPOCH,
-            moment: Moment::from_start(self.0.elapsed()),
-        }
-    }
-
-    fn fill_random(&self, _: &mut [u8]) {}
-}
-
 fn scene() -> (Arc<Hands>, Sessions) {
     let hands = Arc::new(Hands::default());
     let sessions = Sessions::new(Arc::<Hands>::clone(&hands), TIMES);
     (hands, sessions)
-}
-
-fn gate() -> ControllerId {
-    ControllerId::parse("gate").unwrap()
-}
-
-fn release(recorded: Duration) -> StrikeRelease {
-    let recorded = Moment::from_start(recorded);
-    let (unlock, _) = Unlock::from_receipt(receipt_for_tests(recorded), recorded).unwrap();
-    unlock.release(5 * SECOND, recorded).unwrap()
-}
-
-fn lock() -> SessionCommand {
-    SessionCommand::Lock {
-        door: DoorId::parse("d").unwrap(),
-        entry: crate::store::JournalRef {
-            site: SiteId::parse("s").unwrap(),
-            node: 1,
-            sequence: 7,
-        },
-    }
 }
 
 async fn order(
