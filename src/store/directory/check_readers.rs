@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::check::known;
 use super::draft::{Lined, Wanted};
 use super::fault::{Faults, Problem};
-use crate::types::{CardFormat, Door, DoorWiring, Reader};
+use crate::types::{Door, DoorWiring, Reader};
+use crate::wire::card::accepted;
 
 /// Adds a fault for every reader and every wiring that does not fit.
 ///
@@ -34,41 +35,13 @@ pub(super) fn check_readers(wanted: &Wanted, faults: &mut Faults) {
 }
 
 fn check_formats(reader: &Reader, line: u32, faults: &mut Faults) {
-    if let Err(why) = accepted(&reader.card_formats) {
-        faults.add(line, "reader.card_formats", Problem::Refused(why));
+    if let Err(fault) = accepted(&reader.card_formats) {
+        faults.add(
+            line,
+            "reader.card_formats",
+            Problem::Refused(fault.to_string()),
+        );
     }
-}
-
-/// Names of formats and the lengths of their cards in bits.
-const FORMATS: [(&str, &[u16]); 5] = [
-    ("H10301", &[26]),
-    ("N10002", &[34]),
-    ("H10302", &[37]),
-    ("H10304", &[37]),
-    ("UID", &[32, 56, 80]),
-];
-
-/// Whether a reader can be told to accept these formats: all known, one of each length at most.
-fn accepted(formats: &[CardFormat]) -> Result<(), String> {
-    if formats.is_empty() {
-        return Err("a reader accepts at least one format".to_owned());
-    }
-    let mut by_length = BTreeMap::<u16, &CardFormat>::new();
-    for format in formats {
-        let found = FORMATS.iter().find(|(name, _)| *name == format.as_str());
-        let Some((_, lengths)) = found else {
-            let names: Vec<_> = FORMATS.iter().map(|(name, _)| *name).collect();
-            let format = format.as_str();
-            return Err(format!("`{format}` is none of {}", names.join(", ")));
-        };
-        for length in *lengths {
-            if let Some(other) = by_length.insert(*length, format) {
-                let (other, format) = (other.as_str(), format.as_str());
-                return Err(format!("`{other}` and `{format}` both have {length} bits"));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_wiring(door: &Door, wiring: &DoorWiring, at: (u32, &Wanted), faults: &mut Faults) {
@@ -95,38 +68,5 @@ fn check_wiring(door: &Door, wiring: &DoorWiring, at: (u32, &Wanted), faults: &m
         let why = "the contact has this input already".to_owned();
         let field = "door.wiring.request_to_exit_input";
         faults.add(line, field, Problem::Refused(why));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn formats(names: &[&str]) -> Result<(), String> {
-        let formats: Vec<_> = names
-            .iter()
-            .map(|n| CardFormat::parse(n).unwrap())
-            .collect();
-        accepted(&formats)
-    }
-
-    #[test]
-    fn formats_are_known_and_one_of_each_length() {
-        assert_eq!(formats(&["H10301", "N10002", "H10302", "UID"]), Ok(()));
-        let bad: [(&[&str], &str); 4] = [
-            (&[], "a reader accepts at least one format"),
-            (
-                &["H10302", "H10304"],
-                "`H10302` and `H10304` both have 37 bits",
-            ),
-            (&["UID", "UID"], "`UID` and `UID` both have 32 bits"),
-            (
-                &["H10306"],
-                "`H10306` is none of H10301, N10002, H10302, H10304, UID",
-            ),
-        ];
-        for (names, expected) in bad {
-            assert_eq!(formats(names), Err(expected.to_owned()));
-        }
     }
 }

@@ -444,6 +444,30 @@ fn the_order_of_card_formats_means_nothing() {
 }
 
 #[test]
+fn formats_that_cannot_be_told_apart_are_refused() {
+    let bench = Bench::empty();
+    let refused = |names: &[&str]| {
+        let DraftItem::Reader(mut item) = reader("r-a", "a-in", ("north", 1)) else {
+            panic!("a reader");
+        };
+        let formats = names.iter().map(|name| CardFormat::parse(name).unwrap());
+        item.card_formats = formats.collect();
+        bench.faults(with_reader().with("readers/r-a", DraftItem::Reader(item)))
+    };
+    assert_eq!(
+        refused(&["H10304", "H10302"]),
+        ["line 19: reader.card_formats: `H10302` and `H10304` both have 37 bits"]
+    );
+    let none = "line 19: reader.card_formats: a reader accepts at least one format";
+    assert_eq!(refused(&[]), [none]);
+    let unknown = refused(&["H99999"]);
+    assert!(
+        unknown[0].contains("`H99999` is none of H10301"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
 fn a_line_has_one_reader_of_each_address() {
     let bench = Bench::empty();
     let twins = with_reader().with("readers/r-b", reader("r-b", "b-in", ("north", 1)));
