@@ -54,6 +54,17 @@ fn the_help_of_every_command_is_as_written() {
         "feed",
         "feed list",
         "feed watch",
+        "door",
+        "door open",
+        "door lock",
+        "door unlock",
+        "door status",
+        "alarm",
+        "alarm list",
+        "alarm watch",
+        "alarm ack",
+        "reader",
+        "reader list",
         "why",
     ];
     for command in commands {
@@ -81,7 +92,7 @@ fn every_fault_of_a_site_file_is_told_and_nothing_is_called() {
 #[test]
 fn a_missing_option_or_file_is_a_usage_error_in_one_line() {
     let server = "https://127.0.0.1:1";
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &["list", "show"],
         &["feed", "list", "--server", server],
         &[
@@ -95,6 +106,7 @@ fn a_missing_option_or_file_is_a_usage_error_in_one_line() {
         &["feed", "list", "--server", server, "--identity", "/nowhere"],
         &["feed", "watch", "-o", "json"],
         &["site", "plan", "/nowhere/site.toml"],
+        &["alarm", "watch", "-o", "json"],
     ];
     let mut said = String::new();
     for arguments in cases {
@@ -116,6 +128,14 @@ fn a_command_line_that_cannot_be_is_a_usage_error() {
         &["why", "--person", "p-1"],
         &["list", "show", "--customer", "NOT AN ID"],
         &["feed", "list", "--limit", "5", "--follow"],
+        &["door", "open"],
+        &["door", "open", "areas/x"],
+        &["door", "unlock", "d-1"],
+        &["door", "unlock", "d-1", "--for", "10"],
+        &["door", "unlock", "d-1", "--for", "10m", "--until", "17:30"],
+        &["alarm", "ack"],
+        &["alarm", "ack", "seventeen"],
+        &["alarm", "ack", "17", "--all"],
         &["nonsense"],
     ] {
         assert_eq!(sluss(arguments).status.code(), Some(2), "{arguments:?}");

@@ -53,8 +53,10 @@ impl Exit {
 
     /// What a status means; its reason decides before its code.
     pub fn of_status(status: &Status) -> Self {
-        if reason(status).as_deref() == Some("UPLOAD_TOO_LARGE") {
-            return Self::Usage;
+        match reason(status).as_deref() {
+            Some("UPLOAD_TOO_LARGE") => return Self::Usage,
+            Some("DOOR_REFUSED") => return Self::Failure,
+            Some(_) | None => {}
         }
         match status.code() {
             Code::Ok => Self::Ok,
@@ -174,6 +176,17 @@ impl Failure {
     }
 }
 
+/// What whoever stands before a door that did not do it can do next.
+fn what_next(reason: &str) -> Option<&'static str> {
+    match reason {
+        "DOOR_OFFLINE" => Some("sluss: `sluss alarm list` says what is wrong there"),
+        "DOOR_SILENT" => Some("sluss: look at the door before you order again"),
+        "DOOR_REFUSED" => Some("sluss: look at the door; `sluss alarm list` may say more"),
+        "GRANT_STALE" => Some("sluss: order again"),
+        _ => None,
+    }
+}
+
 impl Refusal {
     fn lines(&self) -> Vec<String> {
         let violations = self
@@ -192,6 +205,12 @@ impl Refusal {
         if more > 0 {
             lines.push(format!("sluss: and {more} more"));
         }
+        let reason = reason(&self.status);
+        lines.extend(
+            reason
+                .and_then(|reason| what_next(&reason))
+                .map(str::to_owned),
+        );
         lines
     }
 
@@ -257,6 +276,25 @@ mod tests {
         let details = ErrorDetails::with_error_info("UPLOAD_TOO_LARGE", "sluss", []);
         let status = Status::with_error_details(Code::ResourceExhausted, "too large", details);
         assert_eq!(Exit::of_status(&status), Exit::Usage);
+    }
+
+    #[test]
+    fn a_door_that_did_not_do_it_says_what_to_do() {
+        for (code, reason, exit) in [
+            (Code::Unavailable, "DOOR_OFFLINE", Exit::Unavailable),
+            (Code::Unavailable, "DOOR_SILENT", Exit::Unavailable),
+            (Code::FailedPrecondition, "DOOR_REFUSED", Exit::Failure),
+            (Code::DeadlineExceeded, "GRANT_STALE", Exit::Unavailable),
+        ] {
+            let details = ErrorDetails::with_error_info(reason, "sluss", []);
+            let failure = Failure::from(Status::with_error_details(code, "no", details));
+            assert_eq!(failure.exit(), exit);
+            let lines = failure.lines();
+            assert_eq!(
+                (lines.len(), &lines[0]),
+                (2, &format!("sluss: no ({reason})"))
+            );
+        }
     }
 
     #[test]

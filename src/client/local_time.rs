@@ -1,6 +1,8 @@
 //! Dates and times as people write them, in the site's zone.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike as _};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 
 use crate::types::{InvalidTime, SiteZone, UtcTime};
 
@@ -23,6 +25,11 @@ pub enum UnreadableTime {
     #[error("`{0}`: {1}")]
     Time(String, InvalidTime),
 }
+
+/// A duration that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a duration such as 90s, 10m or 1h30m, found `{0}`")]
+pub struct UnreadableDuration(String);
 
 /// Reads `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS]` (also with `T`), both in the site's zone, or
 /// RFC 3339 with `Z` or an offset.
@@ -58,6 +65,49 @@ pub fn parse_instant(zone: SiteZone, text: &str, edge: Edge) -> Result<UtcTime, 
     zone.instant(local.date(), minute_of_day)
         .map(|instant| instant.plus_seconds(local.second()))
         .map_err(invalid)
+}
+
+/// Reads until when something lasts: `HH:MM`, the next time that the site's clocks show it, or
+/// what [`parse_instant`] reads.
+pub fn parse_until(zone: SiteZone, text: &str, now: UtcTime) -> Result<UtcTime, UnreadableTime> {
+    let text = text.trim();
+    let Ok(time) = NaiveTime::parse_from_str(text, "%H:%M") else {
+        return parse_instant(zone, text, Edge::Until);
+    };
+    let minute_of_day = time.hour().saturating_mul(60).saturating_add(time.minute());
+    let today = zone.local(now).date;
+    let on = |date| zone.instant(date, minute_of_day);
+    let ahead = |found: &Result<UtcTime, _>| found.map_or(true, |at| at > now);
+    Some(on(today))
+        .filter(ahead)
+        .or_else(|| today.succ_opt().map(on))
+        .unwrap_or(Err(InvalidTime::Range))
+        .map_err(|error| UnreadableTime::Time(text.to_owned(), error))
+}
+
+/// Reads how long something lasts: `90s`, `10m`, `1h30m`; more than nothing.
+pub fn parse_lasting(text: &str) -> Result<Duration, UnreadableDuration> {
+    let wrong = || UnreadableDuration(text.to_owned());
+    let mut lasts = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (digits, unit) = rest.split_at_checked(end).ok_or_else(wrong)?;
+        let count: u64 = digits.parse().map_err(|_| wrong())?;
+        let (seconds, after) = match unit.split_at_checked(1).ok_or_else(wrong)? {
+            ("s", after) => (1, after),
+            ("m", after) => (60, after),
+            ("h", after) => (3_600, after),
+            _ => return Err(wrong()),
+        };
+        let part = Duration::from_secs(count.checked_mul(seconds).ok_or_else(wrong)?);
+        lasts = lasts.checked_add(part).ok_or_else(wrong)?;
+        rest = after;
+    }
+    if lasts.is_zero() {
+        return Err(wrong());
+    }
+    Ok(lasts)
 }
 
 /// The instant as the API carries it.
@@ -104,6 +154,19 @@ pub fn show_local(
         .flatten()
         .find(same)
         .unwrap_or_else(|| instant.rfc3339())
+}
+
+/// An instant of the API to the second, as the site's clocks show it; as [`show`] where the zone is
+/// not known.
+pub fn show_second(zone: Option<SiteZone>, timestamp: Option<&prost_types::Timestamp>) -> String {
+    let instant = timestamp.and_then(|t| UtcTime::from_unix(t.seconds).ok());
+    let (Some(zone), Some(instant)) = (zone, instant) else {
+        return show(timestamp);
+    };
+    let local = zone.local(instant);
+    let (hour, minute) = (local.minute_of_day / 60, local.minute_of_day % 60);
+    let date = local.date.format("%Y-%m-%d");
+    format!("{date} {hour:02}:{minute:02}:{:02}", local.second)
 }
 
 #[cfg(test)]
@@ -170,6 +233,61 @@ mod tests {
             assert_eq!(parse_instant(zone, &shown, edge), Ok(instant));
         }
         assert_eq!(show_local(zone, None, Edge::From), "");
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one_ahead() {
+        let zone = SiteZone::parse("Europe/Stockholm").unwrap();
+        let now = parse_instant(zone, "2026-11-23 08:15", Edge::From).unwrap();
+        let until = |text| parse_until(zone, text, now).map(UtcTime::rfc3339);
+        assert_eq!(until("08:16").unwrap(), "2026-11-23T07:16:00Z");
+        assert_eq!(until("08:15").unwrap(), "2026-11-24T07:15:00Z");
+        assert_eq!(until("2026-11-23").unwrap(), "2026-11-23T23:00:00Z");
+        assert_eq!(
+            until("2026-11-23T09:00:00Z").unwrap(),
+            "2026-11-23T09:00:00Z"
+        );
+        assert!(until("25:00").is_err());
+        let spring = parse_instant(zone, "2026-03-29 01:00", Edge::From).unwrap();
+        let skipped = parse_until(zone, "02:30", spring);
+        assert!(matches!(
+            skipped,
+            Err(UnreadableTime::Time(_, InvalidTime::Skipped))
+        ));
+    }
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        let seconds = |text| parse_lasting(text).map(|lasts| lasts.as_secs());
+        assert_eq!(seconds("90s"), Ok(90));
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("1h30m5s"), Ok(5_405));
+        for bad in [
+            "",
+            "0m",
+            "10",
+            "m",
+            "10 m",
+            "-5m",
+            "1d",
+            "5å",
+            "99999999999999999999h",
+        ] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert!(seconds(&format!("{}h", u64::MAX)).is_err());
+    }
+
+    #[test]
+    fn seconds_are_shown_as_the_sites_clocks_show_them() {
+        let at = prost_types::Timestamp {
+            seconds: 7,
+            nanos: 0,
+        };
+        let zone = SiteZone::parse("Europe/Stockholm").ok();
+        assert_eq!(show_second(zone, Some(&at)), "1970-01-01 01:00:07");
+        assert_eq!(show_second(None, Some(&at)), "1970-01-01T00:00:07Z");
+        assert_eq!(show_second(zone, None), "");
     }
 
     #[test]

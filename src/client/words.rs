@@ -1,7 +1,8 @@
 //! Words for the numbers of the API's enums.
 
 use crate::pb::v1::{
-    ChangeAction, DecidedBy, Decision, DenialReason, Direction, DoorEventKind, Factor,
+    AlarmKind, ChangeAction, DecidedBy, Decision, DenialReason, Direction, DoorEventKind,
+    DoorPosition, Factor, LockState, ReaderState,
 };
 
 /// The name of an enum value without its prefix, in lower case: `not_on_access_list`.
@@ -35,6 +36,14 @@ words!(/// A field event, for example `door_forced`.
     door_event, DoorEventKind, "DOOR_EVENT_KIND_");
 words!(/// `add`, `change` or `remove`.
     action, ChangeAction, "CHANGE_ACTION_");
+words!(/// `locked`, `released` or `unlocked`.
+    lock_state, LockState, "LOCK_STATE_");
+words!(/// `closed` or `open`.
+    door_position, DoorPosition, "DOOR_POSITION_");
+words!(/// An alarm, for example `door_held`.
+    alarm_kind, AlarmKind, "ALARM_KIND_");
+words!(/// `secure`, `plain`, `offline`, `refused` or `bus_down`.
+    reader_state, ReaderState, "READER_STATE_");
 
 /// A count and what is counted: `1 leaf`, `2 leaves`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {

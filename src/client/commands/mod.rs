@@ -1,8 +1,11 @@
 //! The commands. Each is thin: read what is given, call, print.
 
+mod alarm;
+mod door;
 mod feed;
 mod list;
 mod plan;
+mod reader;
 mod site;
 mod why;
 
@@ -15,11 +18,11 @@ use clap::{Parser, Subcommand};
 use super::connect::{ConnectArgs, Connection, connect, request};
 use super::exit::{Exit, Failure};
 use super::identity::caller_of_certificate;
-use super::local_time::{Edge, parse_instant, timestamp};
-use super::print::note;
+use super::local_time::{Edge, parse_instant, show, show_second, timestamp};
+use super::print::{Cell, Column, OutputFormat, Place, note};
 use crate::pb::v1::GetSiteRequest;
 use crate::pb::v1::directory_service_client::DirectoryServiceClient;
-use crate::types::{CustomerId, SiteZone};
+use crate::types::{Caller, CustomerId, SiteZone};
 
 /// Commands for operators and customers of a Sluss server.
 ///
@@ -55,6 +58,15 @@ enum Command {
     /// Read a customer's access log, checking every entry
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Open, lock and unlock doors, and see how they are
+    #[command(subcommand)]
+    Door(door::DoorCommand),
+    /// See and acknowledge the alarms of the site
+    #[command(subcommand)]
+    Alarm(alarm::AlarmCommand),
+    /// See the readers on their serial lines
+    #[command(subcommand)]
+    Reader(reader::ReaderCommand),
     /// Say why a door did not open, and what would open it
     Why(why::WhyArgs),
 }
@@ -100,6 +112,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Site(command) => Box::pin(site::run(connection, command)).await,
         Command::List(command) => Box::pin(list::run(connection, command)).await,
         Command::Feed(command) => Box::pin(feed::run(connection, command)).await,
+        Command::Door(command) => Box::pin(door::run(connection, command)).await,
+        Command::Alarm(command) => Box::pin(alarm::run(connection, command)).await,
+        Command::Reader(command) => Box::pin(reader::run(connection, command)).await,
         Command::Why(args) => Box::pin(why::run(connection, args)).await,
     }
 }
@@ -152,6 +167,46 @@ async fn zone(connection: &Connection) -> Result<SiteZone, Failure> {
     let name = site.into_inner().time_zone;
     SiteZone::parse(&name)
         .map_err(|_| Failure::Usage(format!("the site's time zone `{name}` is not known here")))
+}
+
+/// The site's zone for those who may ask for it; a desk may not, and is shown UTC.
+async fn zone_if_told(connection: &Connection) -> Result<Option<SiteZone>, Failure> {
+    match connection.caller() {
+        Some(Caller::Desk(_)) => Ok(None),
+        Some(Caller::Controller(_) | Caller::Customer(_) | Caller::Operator(_)) | None => {
+            zone(connection).await.map(Some)
+        }
+    }
+}
+
+/// A time for people in a table, and for programs elsewhere.
+fn shown_time(
+    zone: Option<SiteZone>,
+    format: OutputFormat,
+    time: Option<&prost_types::Timestamp>,
+) -> Cell {
+    Cell::text(match format {
+        OutputFormat::Table => show_second(zone, time),
+        OutputFormat::Json | OutputFormat::Jsonl | OutputFormat::Csv => show(time),
+    })
+}
+
+/// A column of every format.
+const fn column(name: &'static str, width: u16) -> Column {
+    Column {
+        name,
+        width,
+        place: Place::Everywhere,
+    }
+}
+
+/// A column for programs.
+const fn data(name: &'static str) -> Column {
+    Column {
+        name,
+        width: 1,
+        place: Place::DataOnly,
+    }
 }
 
 /// A time of the command line, in the site's zone. A date means its beginning.
