@@ -11,8 +11,53 @@ const FORMAT_CHARS_MAX: usize = 16;
 /// Lengths of a contactless card's UID in bytes (ISO/IEC 14443-3).
 const UID_BYTES: [usize; 3] = [4, 7, 10];
 
-/// Bits of an H10301 card: parity, 8 bits facility, 16 bits number, parity.
-const H10301_BITS: u32 = 26;
+/// How a Wiegand card is laid out: a parity bit, its data, a parity bit.
+struct Wiegand {
+    format: &'static str,
+    /// Bits between the parity bits.
+    data_bits: u32,
+    /// Data bits from the front under even parity, and as many from behind under odd parity.
+    parity_bits: u32,
+}
+
+const H10301: Wiegand = Wiegand {
+    format: "H10301",
+    data_bits: 24,
+    parity_bits: 12,
+};
+const N10002: Wiegand = Wiegand {
+    format: "N10002",
+    data_bits: 32,
+    parity_bits: 16,
+};
+/// 35 data bits: the one in the middle counts for both parities.
+const H10302: Wiegand = Wiegand {
+    format: "H10302",
+    data_bits: 35,
+    parity_bits: 18,
+};
+const H10304: Wiegand = Wiegand {
+    format: "H10304",
+    ..H10302
+};
+
+impl Wiegand {
+    fn card(&self, data: u64) -> Card {
+        let ones = (1_u64 << self.parity_bits) - 1;
+        let in_front = data >> (self.data_bits - self.parity_bits);
+        let even = u64::from((in_front & ones).count_ones() & 1);
+        let odd = u64::from((data & ones).count_ones() & 1) ^ 1;
+        let word = (even << (self.data_bits + 1)) | (data << 1) | odd;
+        let bit_length = self.data_bits + 2;
+        let mut bits = (word << (u64::BITS - bit_length)).to_be_bytes().to_vec();
+        bits.truncate(usize::try_from(bit_length.div_ceil(8)).unwrap_or(usize::MAX));
+        Card {
+            format: self.format.to_owned(),
+            bit_length,
+            bits,
+        }
+    }
+}
 
 /// A card that no reader hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +71,9 @@ pub enum InvalidCard {
     /// A UID has 4, 7 or 10 bytes.
     #[error("a UID has 4, 7 or 10 bytes")]
     UidLength,
+    /// The number does not fit the format.
+    #[error("the number does not fit the card's format")]
+    Number,
 }
 
 /// A card as a reader hands it over: format, number of bits, bits.
@@ -44,16 +92,36 @@ impl Card {
     /// Source: HID H10301; even parity over the first 12 data bits in front, odd parity over the
     /// last 12 behind.
     pub fn h10301(facility: u8, number: u16) -> Self {
-        const LOW_12: u32 = 0x0FFF;
-        let payload = (u32::from(facility) << 16) | u32::from(number);
-        let even = ((payload >> 12) & LOW_12).count_ones() & 1;
-        let odd = ((payload & LOW_12).count_ones() & 1) ^ 1;
-        let word = (even << 25) | (payload << 1) | odd;
-        Self {
-            format: "H10301".to_owned(),
-            bit_length: H10301_BITS,
-            bits: (word << (u32::BITS - H10301_BITS)).to_be_bytes().to_vec(),
+        H10301.card((u64::from(facility) << 16) | u64::from(number))
+    }
+
+    /// A 34-bit Wiegand card with its two parity bits: 16 bits facility, 16 bits number.
+    ///
+    /// Source: HID N10002, also called H10306; even parity over the first 16 data bits in front,
+    /// odd parity over the last 16 behind.
+    pub fn n10002(facility: u16, number: u16) -> Self {
+        N10002.card((u64::from(facility) << 16) | u64::from(number))
+    }
+
+    /// A 37-bit Wiegand card with its two parity bits and no facility; a number of 35 bits.
+    ///
+    /// Source: HID H10302; even parity over the first 18 data bits in front, odd parity over the
+    /// last 18 behind.
+    pub fn h10302(number: u64) -> Result<Self, InvalidCard> {
+        if number >= 1 << 35 {
+            return Err(InvalidCard::Number);
         }
+        Ok(H10302.card(number))
+    }
+
+    /// A 37-bit Wiegand card with its two parity bits: 16 bits facility, a number of 19 bits.
+    ///
+    /// Source: HID H10304; parity as in H10302.
+    pub fn h10304(facility: u16, number: u32) -> Result<Self, InvalidCard> {
+        if number >= 1 << 19 {
+            return Err(InvalidCard::Number);
+        }
+        Ok(H10304.card((u64::from(facility) << 19) | u64::from(number)))
     }
 
     /// A contactless card known by its UID alone: 4, 7 or 10 bytes (ISO/IEC 14443-3).
@@ -139,6 +207,34 @@ mod tests {
             assert_eq!((word & 0x1FFF).count_ones() % 2, 1, "{facility} {number}");
             assert_eq!((word >> 1) & 0xFFFF, u32::from(number));
         }
+    }
+
+    #[test]
+    fn longer_cards_have_their_parity_bits() {
+        let first_bits = |card: &Card, count: usize| {
+            let bit = |at: usize| card.bits()[at / 8] >> (7 - at % 8) & 1;
+            (0..count).map(bit).collect::<Vec<u8>>()
+        };
+        let ones = |bits: &[u8]| bits.iter().map(|bit| u32::from(*bit)).sum::<u32>();
+        for number in [0, 1, 2, 0x5A5A, 0xFFFF, 0x1234] {
+            let bits = first_bits(&Card::n10002(number, number ^ 0x0F0F), 34);
+            assert_eq!((ones(&bits[..17]) % 2, ones(&bits[17..]) % 2), (0, 1));
+            let facility = Card::h10304(number, u32::from(number)).unwrap();
+            let plain = Card::h10302(u64::from(number) << 18 | 1).unwrap();
+            for card in [facility, plain] {
+                let bits = first_bits(&card, 37);
+                assert_eq!((ones(&bits[..19]) % 2, ones(&bits[18..]) % 2), (0, 1));
+            }
+        }
+        let one = Card::h10304(1, 1).unwrap();
+        assert_eq!((one.bit_length(), one.bits().len()), (37, 5));
+        // Bit 17 is the facility's last, bit 36 the number's.
+        let set: Vec<usize> = (0..37)
+            .filter(|at| first_bits(&one, 37)[*at] == 1)
+            .collect();
+        assert_eq!(set, [0, 16, 35]);
+        assert_eq!(Card::h10302(1 << 35), Err(InvalidCard::Number));
+        assert_eq!(Card::h10304(0, 1 << 19), Err(InvalidCard::Number));
     }
 
     #[test]

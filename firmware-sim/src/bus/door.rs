@@ -34,6 +34,8 @@ pub(crate) struct Door {
     pub(crate) reader: usize,
     pub(crate) wiring: DoorWiring,
     pub(crate) person: Person,
+    /// What its observers were told last: whether it is released, and open.
+    pub(crate) told: (bool, bool),
     strike_on: bool,
     exit_until: Option<Instant>,
     is_open: bool,
@@ -47,6 +49,7 @@ impl Door {
             reader,
             wiring,
             person: Person::default(),
+            told: (false, false),
             strike_on: false,
             exit_until: None,
             is_open: false,

@@ -79,11 +79,9 @@ impl Engine {
     }
 
     fn change_port(&mut self, wants_port: bool) {
-        self.port = None;
         self.has_spoken = false;
-        if wants_port {
-            self.port = Pty::open(&self.path).ok();
-        }
+        // The old one goes after the new one has its path, which so is never missing between.
+        self.port = wants_port.then(|| Pty::open(&self.path).ok()).flatten();
         let mut line = self.shared.lock();
         line.state.hang_up();
         line.has_port = self.port.is_some();

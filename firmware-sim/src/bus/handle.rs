@@ -93,8 +93,7 @@ impl SimBus {
 
     /// Puts noise on the wire for so long, from now on; the time at which it ends.
     pub fn noise(&self, duration: Duration) -> Instant {
-        let until = ticks() + duration;
-        self.shared.lock().state.noise(until);
+        let until = self.shared.lock().state.noise(ticks(), duration);
         wake(&self.waker);
         until
     }

@@ -9,6 +9,9 @@ mod sim_door;
 mod state;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use door::{DoorWiring, Person};
 pub use handle::{ReaderHandle, SimBus};
 pub use settings::{BusSettings, LineCounters};

@@ -1,6 +1,6 @@
 //! The whole line without a port: wire, readers, doors.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::door::Door;
 use super::settings::{BusSettings, LineCounters};
@@ -57,9 +57,11 @@ impl State {
         std::mem::take(&mut self.to_host)
     }
 
-    /// Noise on the wire until then.
-    pub(crate) fn noise(&mut self, until: Instant) {
-        self.wire.garbage(NOISE, Some(until));
+    /// Noise on the wire from now on for so long; when it ends.
+    pub(crate) fn noise(&mut self, now: Instant, duration: Duration) -> Instant {
+        let until = now + duration;
+        self.wire.garbage(NOISE, now, Some(until));
+        until
     }
 
     /// Nothing that the host has written goes out any more.
@@ -71,8 +73,8 @@ impl State {
     /// Lets everything happen that is due.
     pub(crate) fn advance(&mut self, now: Instant) {
         for (number, reader) in self.readers.iter().enumerate() {
-            let forever = reader.never_stops().then(|| now + super::engine::FOREVER);
-            self.wire.garbage(FIRST_READER + number, forever);
+            let until = reader.never_stops().then(|| now + super::engine::FOREVER);
+            self.wire.garbage(FIRST_READER + number, now, until);
         }
         loop {
             let due = self.own_due().filter(|due| *due <= now);
@@ -142,10 +144,10 @@ impl State {
             let Some(reader) = self.readers.get_mut(door.reader) else {
                 continue;
             };
-            let before = (door.is_released(), door.is_open());
             door.strike(reader.output(door.wiring.strike_output), at);
             door.advance(at);
             let after = (door.is_released(), door.is_open());
+            let before = std::mem::replace(&mut door.told, after);
             if before.0 != after.0 {
                 reader.tell(&Seen::DoorReleased(after.0), at);
             }

@@ -37,8 +37,8 @@ struct OnWire {
 struct Lane {
     queue: VecDeque<OnWire>,
     last_end: Option<Instant>,
-    /// Sends garbage until then.
-    garbage_until: Option<Instant>,
+    /// Sends garbage from the first time to the second.
+    garbage: Option<(Instant, Instant)>,
 }
 
 /// What several lanes put on the same two wires.
@@ -77,10 +77,11 @@ impl Wire {
         }
     }
 
-    /// A lane sends garbage without a pause until then; `None` ends it.
-    pub(crate) fn garbage(&mut self, lane: usize, until: Option<Instant>) {
+    /// A lane sends garbage without a pause from now until then; `None` ends it.
+    pub(crate) fn garbage(&mut self, lane: usize, now: Instant, until: Option<Instant>) {
         if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.garbage_until = until;
+            let since = lane.garbage.map_or(now, |(since, _)| since);
+            lane.garbage = until.map(|until| (since, until));
         }
     }
 
@@ -138,10 +139,11 @@ impl Wire {
     fn fill_garbage(&mut self, now: Instant) {
         for lane in 0..self.lanes.len() {
             let ahead = |it: &Lane| {
-                let until = it.garbage_until?;
-                let tail = it.queue.back().map(|last| last.end);
-                let tail = tail.unwrap_or(now);
-                (tail < until && tail <= now + BATCH).then_some(tail)
+                let (since, until) = it.garbage?;
+                let tail = it.queue.back().map(|last| last.end).or(it.last_end);
+                let tail = tail.map_or(since, |tail| tail.max(since));
+                let has_room = it.queue.len() < LANE_BYTES_MAX;
+                (has_room && tail < until && tail <= now + BATCH).then_some(tail)
             };
             while let Some(tail) = self.lanes.get(lane).and_then(ahead) {
                 let byte = self.garbage_byte();
@@ -209,7 +211,7 @@ mod tests {
     fn garbage_fills_the_wire_and_ends() {
         let begun = ticks();
         let mut wire = Wire::new(BYTE, 0);
-        wire.garbage(NOISE, Some(begun + BYTE * 1000));
+        wire.garbage(NOISE, begun, Some(begun + BYTE * 1000));
         let mut bytes = Vec::new();
         for step in 0..1500 {
             bytes.extend(all(&mut wire, begun + BYTE * step));

@@ -16,9 +16,16 @@ mod secure;
 mod session;
 mod settings;
 
+#[cfg(test)]
+mod panel;
+#[cfg(test)]
+mod reader_tests;
+
 pub use events::InvalidKeys;
 pub(crate) use events::check_keys;
 pub use fault::{Fault, FaultKind};
+#[cfg(test)]
+pub(crate) use frame::check_again;
 pub use observed::{Counters, Exchange, LedOrder, LedPattern, Observed, Seen};
 pub(crate) use reader::Reader;
 pub use settings::{CardReport, Identity, InvalidSettings, ReaderSettings, SecureKey};

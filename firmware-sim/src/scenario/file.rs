@@ -355,3 +355,7 @@ fn door_part(table: DoorTable) -> DoorPart {
         person,
     }
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

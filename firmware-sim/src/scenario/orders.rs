@@ -20,7 +20,8 @@ pub enum Order {
 /// Something that is done to a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReaderOrder {
-    /// `present H10301 FACILITY NUMBER`, `present UID HEX`, `present FORMAT BITS HEX`.
+    /// `present H10301|N10002|H10304 FACILITY NUMBER`, `present H10302 NUMBER`, `present UID HEX`,
+    /// `present raw FORMAT BITS HEX`.
     Present(Card),
     /// `text DIGITS`: a card that is handed over as characters.
     Text(String),
@@ -124,11 +125,22 @@ fn card(words: &mut Words<'_>) -> Result<Card, String> {
             words.number("a facility from 0 to 255")?,
             words.number("a number from 0 to 65535")?,
         )),
+        "N10002" => Ok(Card::n10002(
+            words.number("a facility from 0 to 65535")?,
+            words.number("a number from 0 to 65535")?,
+        )),
+        "H10302" => Card::h10302(words.number("a number")?).map_err(invalid),
+        "H10304" => {
+            let facility = words.number("a facility from 0 to 65535")?;
+            Card::h10304(facility, words.number("a number")?).map_err(invalid)
+        }
         "UID" => Card::uid(&words.bytes("the UID")?).map_err(invalid),
-        format => {
+        "raw" => {
+            let format = words.next("a card format")?;
             let bits = words.number("a number of bits")?;
             Card::raw(format, bits, &words.bytes("the bits")?).map_err(invalid)
         }
+        other => Err(format!("`{other}` is no card format")),
     }
 }
 

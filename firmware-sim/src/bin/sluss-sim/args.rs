@@ -33,7 +33,8 @@ pub(crate) enum Command {
 
 const READER_HELP: &str = "\
 Orders are read from standard input, one in a line:
-  present H10301 42 12345    present UID 04a1b2c3d4e5f6    present N10002 34 8a35260980
+  present H10301 42 12345    present N10002 42 12345    present H10304 42 12345
+  present H10302 12345    present UID 04a1b2c3d4e5f6    present raw H10301 26 95181cc1
   text 0012345    keys 1234#    tamper on|off    power_failed on|off    input 1 on|off
   restart    install_mode on|off    fault KIND [TIMES]    clear_faults
   unplug    replug    noise 2s    echo on|off    quit
@@ -174,7 +175,7 @@ pub(crate) struct Controller {
     /// Where the card is presented, accessPoints/ID
     #[arg(long, value_name = "NAME")]
     pub(crate) access_point: String,
-    /// The card: `H10301 FACILITY NUMBER`, `UID HEX` or `FORMAT BITS HEX`
+    /// The card: `H10301 FACILITY NUMBER`, `UID HEX`, `raw FORMAT BITS HEX` and so on
     #[arg(long)]
     pub(crate) card: String,
     /// The PIN typed with it
