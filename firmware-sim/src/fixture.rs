@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::ControllerSettings;
 use crate::pb::door_service_server::{DoorService, DoorServiceServer};
 use crate::pb::{
     AuthorizeRequest, AuthorizeResponse, Decision, DoorEventAcknowledgement,
-    ReportDoorEventsRequest, ReportDoorEventsResponse,
+    ReportDoorEventsRequest, ReportDoorEventsResponse, SessionRequest, SessionResponse,
 };
 
 /// What the server does with an attempt.
@@ -55,6 +55,15 @@ pub(crate) fn grant(entry: &str) -> AuthorizeResponse {
 
 #[tonic::async_trait]
 impl DoorService for Desk {
+    type SessionStream = tonic::codegen::BoxStream<SessionResponse>;
+
+    async fn session(
+        &self,
+        _: Request<Streaming<SessionRequest>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::unimplemented("no session at this desk"))
+    }
+
     async fn authorize(
         &self,
         request: Request<AuthorizeRequest>,
