@@ -16,6 +16,8 @@ pub mod door_desk;
 
 pub mod sessions;
 
+pub mod door;
+
 pub use alarms::{AlarmChange, AlarmStep, AlarmWatch, Alarms};
 pub use desk::{DoorPosition, DoorStatus, LockState, OrderError};
 pub use door_desk::{Board, DoorDesk, OrderRequest, door_desk};
