@@ -16,6 +16,8 @@ pub mod store;
 
 pub mod control;
 
+pub mod field;
+
 pub mod service;
 
 pub mod config;
