@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use crate::line::Line;
 use crate::own_rules::{Backlog, OwnRules};
 use crate::pb::{self, door_event::Event};
+use crate::session::Session;
 use crate::words::answer;
 use crate::{
     Acknowledgement, Answer, CallError, Card, ControllerSettings, DoorEvent, Verdict, clock,
@@ -188,6 +189,11 @@ impl Controller {
             }));
         }
         Ok(acknowledgements)
+    }
+
+    /// Opens a session, on which commands for the controller's doors come.
+    pub async fn open_session(&self) -> Result<Session, CallError> {
+        Session::open(&self.line, &self.boot_id).await
     }
 
     /// A line and a number for each of several requests at once.

@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::sync::{mpsc, oneshot};
+use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
@@ -13,6 +16,7 @@ use crate::pb::door_service_server::{DoorService, DoorServiceServer};
 use crate::pb::{
     AuthorizeRequest, AuthorizeResponse, Decision, DoorEventAcknowledgement,
     ReportDoorEventsRequest, ReportDoorEventsResponse, SessionRequest, SessionResponse,
+    SessionWelcome, session_request, session_response,
 };
 
 /// What the server does with an attempt.
@@ -29,12 +33,62 @@ pub(crate) struct Script {
     pub(crate) attempts: Vec<AuthorizeRequest>,
     pub(crate) reports: Vec<ReportDoorEventsRequest>,
     pub(crate) is_away: bool,
+    /// Sessions that a test waits for.
+    pub(crate) awaited: VecDeque<oneshot::Sender<SessionLine>>,
+}
+
+/// The server's end of a session, as a test holds it.
+pub(crate) struct SessionLine {
+    told: mpsc::Sender<Result<SessionResponse, Status>>,
+    said: Streaming<SessionRequest>,
+}
+
+impl SessionLine {
+    pub(crate) async fn tell(&self, message: session_response::Message) {
+        let message = Some(message);
+        self.told
+            .send(Ok(SessionResponse { message }))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn hears(&mut self) -> session_request::Message {
+        self.said.message().await.unwrap().unwrap().message.unwrap()
+    }
+
+    /// Whether the device ends its side in order.
+    pub(crate) async fn goodbye(mut self) -> bool {
+        loop {
+            match self.said.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    pub(crate) async fn end(self, status: Status) {
+        self.told.send(Err(status)).await.unwrap();
+    }
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct Desk(pub(crate) Arc<Mutex<Script>>);
 
 impl Desk {
+    /// Waits for the next session, and greets on it with a beat interval of 20 ms.
+    pub(crate) async fn session(&self) -> SessionLine {
+        let (sender, line) = oneshot::channel();
+        self.script().awaited.push_back(sender);
+        let mut line = line.await.unwrap();
+        let hello = line.hears().await;
+        assert!(matches!(hello, session_request::Message::Hello(h) if h.boot_id == "boot-1"));
+        let beat_interval = prost_types::Duration::try_from(Duration::from_millis(20)).ok();
+        let welcome = SessionWelcome { beat_interval };
+        line.tell(session_response::Message::Welcome(welcome)).await;
+        line
+    }
+
     pub(crate) fn script(&self) -> std::sync::MutexGuard<'_, Script> {
         self.0.lock().unwrap()
     }
@@ -55,13 +109,18 @@ pub(crate) fn grant(entry: &str) -> AuthorizeResponse {
 
 #[tonic::async_trait]
 impl DoorService for Desk {
-    type SessionStream = tonic::codegen::BoxStream<SessionResponse>;
+    type SessionStream = ReceiverStream<Result<SessionResponse, Status>>;
 
     async fn session(
         &self,
-        _: Request<Streaming<SessionRequest>>,
+        request: Request<Streaming<SessionRequest>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        Err(Status::unimplemented("no session at this desk"))
+        let (told, stream) = mpsc::channel(8);
+        let said = request.into_inner();
+        let awaited = self.script().awaited.pop_front();
+        let awaited = awaited.ok_or_else(|| Status::unimplemented("no session is awaited"))?;
+        let _ = awaited.send(SessionLine { told, said });
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn authorize(

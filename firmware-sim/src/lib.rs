@@ -15,6 +15,7 @@ mod load;
 mod osdp;
 mod own_rules;
 mod scenario;
+mod session;
 mod words;
 
 mod clock;
@@ -36,4 +37,5 @@ pub use osdp::{
 pub use scenario::{
     DoorOrder, Failed, LineOrder, Order, ReaderOrder, Scenario, ScenarioError, describe,
 };
+pub use session::{Answering, Command, CommandAction, Conduct, Session};
 pub use words::{Acknowledgement, Answer, DoorEvent, DoorEventKind, Verdict};

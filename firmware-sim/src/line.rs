@@ -3,13 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Response, Status};
+use tonic::{Response, Status, Streaming};
 
 use crate::CallError;
 use crate::pb::door_service_client::DoorServiceClient;
 use crate::pb::{
     AuthorizeRequest, AuthorizeResponse, ReportDoorEventsRequest, ReportDoorEventsResponse,
+    SessionRequest, SessionResponse,
 };
 
 /// How long one try may take: somebody stands at the door.
@@ -124,6 +126,17 @@ impl Line {
             async move { client.report_door_events(request).await }
         })
         .await
+    }
+
+    /// Opens a session. There is no deadline: it is meant to stay open.
+    pub(crate) async fn session(
+        &self,
+        said: ReceiverStream<SessionRequest>,
+    ) -> Result<Streaming<SessionResponse>, CallError> {
+        let opened = self.client.clone().session(said).await;
+        opened
+            .map(Response::into_inner)
+            .map_err(|status| CallError::from_status(&status))
     }
 }
 

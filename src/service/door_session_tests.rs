@@ -3,7 +3,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::control::sessions::testing::{Hands, Timer, gate, lock, release};
+use crate::control::sessions::testing::{Hands, Ticking, gate, lock, release};
 use crate::control::{Link, SessionTimes};
 use crate::service::tally::Tally;
 use crate::types::UtcTime;
@@ -207,7 +207,7 @@ async fn a_goodbye_and_a_stop_are_no_loss_and_a_broken_line_is() {
 
 #[tokio::test]
 async fn silence_ends_a_session() {
-    let world: Arc<dyn World> = Arc::new(Timer::start());
+    let world: Arc<dyn World> = Arc::new(Ticking);
     let times = SessionTimes {
         beat: Duration::from_millis(20),
         ..SessionTimes::USUAL

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::testing::{Hands, Timer, gate, lock, release};
+use super::testing::{Hands, Ticking, gate, lock, release};
 use super::*;
 use crate::types::{ControllerId, UtcTime};
 
@@ -64,7 +64,7 @@ async fn two_lost_beats_and_a_controller_is_offline() {
 async fn the_session_wakes_by_itself_to_beat_and_to_end() {
     let beat = Duration::from_millis(20);
     let times = SessionTimes { beat, ..TIMES };
-    let sessions = Sessions::new(Arc::new(Timer::start()), times);
+    let sessions = Sessions::new(Arc::new(Ticking), times);
     let mut session = sessions.open(gate());
     let mut beats = 0;
     while let SessionStep::Beat = session.next().await {
