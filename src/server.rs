@@ -1,5 +1,6 @@
 //! Joins the rooms into one running server, and takes it apart again in order.
 
+mod doors;
 mod services;
 mod upkeep;
 
@@ -15,7 +16,7 @@ use tonic::transport::Server;
 
 use crate::config::Config;
 use crate::pki::{PkiError, PkiFolder};
-use crate::policy::{Lockouts, Roster};
+use crate::policy::Roster;
 use crate::service::auth::Revocations;
 use crate::service::gate::{Gate, GateParts};
 use crate::service::listener::{Io, ListenerParts, listen};
@@ -32,6 +33,7 @@ use crate::store::{
 };
 use crate::types::{BootIdentity, World};
 
+use self::doors::{HallParts, RunningDoors};
 use self::upkeep::Upkeep;
 
 /// How long connections have to end by themselves when the server stops.
@@ -75,6 +77,9 @@ pub enum ServeError {
     /// The reflection service refuses our own descriptors.
     #[error("the API cannot be described: {0}")]
     Describe(#[from] tonic_reflection::server::Error),
+    /// The serial lines cannot be started.
+    #[error("the serial lines cannot be started: {0}")]
+    Lines(std::io::Error),
     /// A signal cannot be waited for.
     #[error("signals cannot be waited for: {0}")]
     Signal(std::io::Error),
@@ -87,6 +92,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     upkeep: JoinSet<()>,
+    doors: RunningDoors,
     log: ScribeThread,
 }
 
@@ -107,6 +113,7 @@ impl Running {
             self.serving.abort();
         }
         self.upkeep.shutdown().await;
+        self.doors.stop().await;
         let log = self.log;
         if tokio::task::spawn_blocking(move || log.stop())
             .await
@@ -175,19 +182,21 @@ pub async fn start(
         Arc::clone(&log.published.doorbells),
     );
     let signer = Signer::new(feeds.clone(), foundation.secrets.log_signer.clone());
-    let lockouts = restored_lockouts(&log, &*foundation.world);
+    note_start(&log.scribe).await;
+
+    let papers = Papers::read(config, disk)?;
+    let (address, incoming) = bind(config, &papers, &foundation).await?;
+    let (hall, doors) = doors::start(&HallParts {
+        config,
+        foundation: &foundation,
+        log: &log,
+    })?;
     let Log {
         scribe,
         thread,
         published,
         ..
     } = log;
-    note_start(&scribe).await;
-
-    let pki = PkiFolder::new(&config.folders.pki, disk);
-    let revocations = Arc::new(Revocations::default());
-    pki.register().refresh(&revocations)?;
-    let certificate = Arc::new(pki.server_certificate()?);
     let (routes, health) = services::routes(services::Joined {
         foundation: &foundation,
         limits: &config.limits,
@@ -196,31 +205,51 @@ pub async fn start(
         published: published.clone(),
         feeds,
         signer: Arc::clone(&signer),
-        lockouts,
+        hall,
     })?;
     let gate = Gate::new(GateParts {
         routes,
-        revocations: Arc::clone(&revocations),
+        revocations: Arc::clone(&papers.revocations),
         world: Arc::clone(&foundation.world),
         call: config.limits.call,
     });
-    let (address, incoming) = bind(config, (&pki, &certificate), &revocations, &foundation).await?;
     let serving = tokio::spawn(run(config, gate, incoming, foundation.stopping.clone()));
     let upkeep = upkeep::start(Upkeep {
         published,
         signer,
         health,
-        pki,
-        revocations,
-        certificate,
+        papers,
     });
     Ok(Running {
         address,
         stop,
         serving,
         upkeep,
+        doors,
         log: thread,
     })
+}
+
+/// The site's certificates, as they are read again and again.
+#[derive(Debug)]
+struct Papers {
+    pki: PkiFolder,
+    revocations: Arc<Revocations>,
+    certificate: Arc<ServerCertificate>,
+}
+
+impl Papers {
+    fn read(config: &Config, disk: Arc<dyn Disk>) -> Result<Self, ServeError> {
+        let pki = PkiFolder::new(&config.folders.pki, disk);
+        let revocations = Arc::new(Revocations::default());
+        pki.register().refresh(&revocations)?;
+        let certificate = Arc::new(pki.server_certificate()?);
+        Ok(Self {
+            pki,
+            revocations,
+            certificate,
+        })
+    }
 }
 
 fn lay(
@@ -308,24 +337,15 @@ fn log_parts(
     })
 }
 
-fn restored_lockouts(log: &Log, world: &dyn World) -> Lockouts {
-    let now = world.now();
-    let mut lockouts = Lockouts::new();
-    for (person, failures) in &log.pin_failures {
-        lockouts.restore(person.clone(), *failures, now);
-    }
-    lockouts
-}
-
 async fn bind(
     config: &Config,
-    (pki, certificate): (&PkiFolder, &Arc<ServerCertificate>),
-    revocations: &Arc<Revocations>,
+    papers: &Papers,
     foundation: &Foundation,
 ) -> Result<(SocketAddr, impl Stream<Item = std::io::Result<Io>> + use<>), ServeError> {
     let world = Arc::clone(&foundation.world);
-    let authority = pki.authority_pem()?;
-    let tls = server_config(&authority, Arc::clone(certificate), Arc::clone(&world))?;
+    let authority = papers.pki.authority_pem()?;
+    let certificate = Arc::clone(&papers.certificate);
+    let tls = server_config(&authority, certificate, Arc::clone(&world))?;
     let wanted = config.machines;
     let refused = |error| ServeError::Bind {
         address: wanted,
@@ -336,7 +356,7 @@ async fn bind(
     let parts = ListenerParts {
         tls,
         site: config.site.clone(),
-        revocations: Arc::clone(revocations),
+        revocations: Arc::clone(&papers.revocations),
         world,
         limits: config.limits.listener,
     };

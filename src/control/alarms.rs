@@ -120,7 +120,8 @@ impl Alarms {
 
     /// Says that somebody has seen to an alarm; `None` if there is no such alarm.
     ///
-    /// An alarm that was acknowledged before stays as it is. Duress ends with it.
+    /// An alarm that was acknowledged before stays as it is. What nobody tells the end of ends
+    /// with it: duress, and a tamper that a controller has reported.
     pub fn acknowledge(&self, number: AlarmNumber, by: &Caller, now: UtcTime) -> Option<Alarm> {
         let mut state = self.lock();
         let alarm = state.alarms.iter_mut().find(|a| a.number == number)?;
@@ -128,7 +129,7 @@ impl Alarms {
             return Some(alarm.clone());
         }
         alarm.acknowledged = Some((now, by.clone()));
-        if alarm.kind == AlarmKind::Duress {
+        if alarm.cleared_at.is_none() && has_no_end(alarm) {
             alarm.cleared_at = Some(now);
         }
         let alarm = alarm.clone();
@@ -207,6 +208,25 @@ impl State {
             self.backlog.pop_front();
             self.dropped_count = self.dropped_count.saturating_add(1);
         }
+    }
+}
+
+/// Whether nobody will tell that the cause has ended.
+fn has_no_end(alarm: &Alarm) -> bool {
+    match (alarm.kind, &alarm.subject) {
+        (AlarmKind::Duress, _) | (AlarmKind::Tamper, AlarmSubject::Door(_)) => true,
+        (
+            AlarmKind::DoorForced
+            | AlarmKind::DoorHeld
+            | AlarmKind::Tamper
+            | AlarmKind::ReaderPower
+            | AlarmKind::ReaderOffline
+            | AlarmKind::ReaderSecurity
+            | AlarmKind::BusDown
+            | AlarmKind::ControllerOffline
+            | AlarmKind::StoreTrouble,
+            _,
+        ) => false,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::control::alarms::Alarms;
+use crate::control::keypad::PinTyped;
 use crate::control::unlock::{Stale, Unlock};
 use crate::policy::{Lockouts, PinOutcome, PinTry, Roster, decide};
 use crate::store::secrets::Secrets;
@@ -10,9 +12,10 @@ use crate::store::{
     Source,
 };
 use crate::types::{
-    AccessPointId, Attempt, Card, CardCheck, Denial, Grant, Now, PersonId, Pin, PinEvidence,
-    PresentedCard, World,
+    AccessPointId, AlarmKind, AlarmSubject, Attempt, Denial, Grant, Now, PersonId, PinEvidence,
+    PresentedCard, UtcTime, World,
 };
+use crate::wire::card::ReadCard;
 
 /// How often one attempt is decided again because rules were removed meanwhile.
 const DECISIONS_MAX: usize = 8;
@@ -25,9 +28,9 @@ pub struct Presented {
     /// Where.
     pub access_point: AccessPointId,
     /// The card.
-    pub card: Card,
-    /// The PIN, if one was typed.
-    pub pin: Option<Pin>,
+    pub card: ReadCard,
+    /// What was typed for a PIN.
+    pub pin: PinTyped,
 }
 
 /// An answer; what it says is on disk.
@@ -74,6 +77,8 @@ pub struct RunnerParts {
     pub world: Arc<dyn World>,
     /// Wrong PINs, as they were stored.
     pub lockouts: Lockouts,
+    /// Where it is heard that somebody is being forced.
+    pub alarms: Alarms,
 }
 
 /// Decides attempts, has them written, and answers.
@@ -84,6 +89,7 @@ pub struct Runner {
     secrets: Arc<Secrets>,
     world: Arc<dyn World>,
     lockouts: Mutex<Lockouts>,
+    alarms: Alarms,
 }
 
 impl Runner {
@@ -95,6 +101,7 @@ impl Runner {
             secrets,
             world,
             lockouts,
+            alarms,
         } = parts;
         Self {
             rules,
@@ -102,6 +109,7 @@ impl Runner {
             secrets,
             world,
             lockouts: Mutex::new(lockouts),
+            alarms,
         }
     }
 
@@ -125,12 +133,13 @@ impl Runner {
         let now = self.world.now();
         let rules = self.rules.load();
         let card = presented_card(&presented.card, &self.secrets);
-        let pin = self.try_pin(&rules.roster, &card, presented.pin.as_ref(), now);
+        let pin = self.try_pin(&rules.roster, &card, &presented.pin, now);
         let attempt = Attempt {
             access_point: presented.access_point.clone(),
             card: card.clone(),
             pin: pin.evidence,
         };
+        let evidence = pin.evidence;
         let decision = decide(&rules.roster, &attempt, now.utc);
         let entry = AttemptEntry {
             source: presented.source.clone(),
@@ -148,6 +157,9 @@ impl Runner {
             Ok(Recorded::Denial(receipt)) => !receipt.is_repeat(),
             Ok(Recorded::AlreadyDecided(_) | Recorded::DecideAgain) | Err(_) => false,
         };
+        if is_written && evidence == PinEvidence::Duress {
+            self.raise_duress(&rules.roster, &presented.access_point, now.utc);
+        }
         if !is_written {
             pin.do_not_count();
         }
@@ -159,14 +171,21 @@ impl Runner {
         &self,
         roster: &Roster,
         card: &PresentedCard,
-        given: Option<&Pin>,
+        given: &PinTyped,
         now: Now,
     ) -> PinAttempt<'_> {
-        let holder = roster
-            .badge_by_card(&card.key)
-            .map(|badge| badge.person.clone());
-        let (Some(given), Some(person)) = (given, holder) else {
-            let evidence = given.map_or(PinEvidence::NotGiven, |_| PinEvidence::Wrong);
+        let is_given = match given {
+            PinTyped::NotGiven => false,
+            PinTyped::Given(_) | PinTyped::Malformed => true,
+        };
+        // What was misread leads to nobody, and takes nobody's tries.
+        let holder = roster.badge_of(card);
+        let (true, Some(person)) = (is_given, holder.map(|badge| badge.person.clone())) else {
+            let evidence = if is_given {
+                PinEvidence::Wrong
+            } else {
+                PinEvidence::NotGiven
+            };
             return PinAttempt {
                 evidence,
                 reserved: None,
@@ -178,15 +197,11 @@ impl Runner {
                 reserved: None,
             };
         }
-        let key = &self.secrets.pin;
-        let is_right = roster
-            .pin_verifier(&person)
-            .is_some_and(|v| v.verify(key, &person, given));
-        let (evidence, outcome) = if is_right {
-            (PinEvidence::Verified, PinOutcome::Verified)
-        } else {
-            (PinEvidence::Wrong, PinOutcome::Wrong)
+        let evidence = match given {
+            PinTyped::Given(pin) => roster.check_pin(&self.secrets.pin, &person, pin),
+            PinTyped::Malformed | PinTyped::NotGiven => PinEvidence::Wrong,
         };
+        let outcome = PinOutcome::of(evidence);
         let reserved = Some(Reserved {
             lockouts: &self.lockouts,
             person,
@@ -194,6 +209,20 @@ impl Runner {
             outcome,
         });
         PinAttempt { evidence, reserved }
+    }
+
+    /// Loud at the desk, silent at the door.
+    fn raise_duress(&self, roster: &Roster, access_point: &AccessPointId, now: UtcTime) {
+        if let Some(point) = roster.access_point(access_point) {
+            let subject = AlarmSubject::Door(point.door.clone());
+            let detail = "a PIN was typed that says that its holder is being forced";
+            self.alarms.raise(AlarmKind::Duress, subject, (detail, now));
+        }
+    }
+
+    /// Writes that leave to open came too late and was not used.
+    pub async fn note_stale(&self, stale: Stale) {
+        self.not_taken(stale).await;
     }
 
     async fn unlock(&self, receipt: Receipt<Grant>) -> Result<Answer, AuthorizeError> {
@@ -254,11 +283,11 @@ fn lock(lockouts: &Mutex<Lockouts>) -> MutexGuard<'_, Lockouts> {
 }
 
 /// Reduces a card to what a decision needs.
-pub fn presented_card(card: &Card, secrets: &Secrets) -> PresentedCard {
+pub fn presented_card(card: &ReadCard, secrets: &Secrets) -> PresentedCard {
     PresentedCard {
-        format: card.format().clone(),
-        bit_length: card.bit_length(),
-        key: secrets.card_key(card),
-        check: CardCheck::Sound,
+        format: card.card.format().clone(),
+        bit_length: card.card.bit_length(),
+        key: secrets.card_key(&card.card),
+        check: card.check,
     }
 }

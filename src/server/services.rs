@@ -4,24 +4,29 @@ use std::sync::Arc;
 
 use tonic_health::server::{HealthReporter, health_reporter};
 
+use super::doors::Hall;
 use super::{Foundation, ServeError};
 use crate::config::Limits;
-use crate::control::{Runner, RunnerParts, SessionTimes, Sessions};
 use crate::pb::API_DESCRIPTORS;
 use crate::pb::v1::access_list_service_server::AccessListServiceServer;
+use crate::pb::v1::alarm_service_server::AlarmServiceServer;
 use crate::pb::v1::directory_service_server::DirectoryServiceServer;
+use crate::pb::v1::door_order_service_server::DoorOrderServiceServer;
 use crate::pb::v1::door_service_server::DoorServiceServer;
 use crate::pb::v1::explain_service_server::ExplainServiceServer;
 use crate::pb::v1::feed_service_server::FeedServiceServer;
+use crate::pb::v1::reader_service_server::ReaderServiceServer;
 use crate::pb::v1::site_service_server::SiteServiceServer;
-use crate::policy::Lockouts;
 use crate::service::access_list::AccessLists;
+use crate::service::alarm::{AlarmApi, AlarmParts};
 use crate::service::directory::Directory;
 use crate::service::door::{DoorApi, DoorParts};
+use crate::service::door_order::{DoorOrderParts, DoorOrders};
 use crate::service::explain::{ExplainApi, ExplainParts};
 use crate::service::feed::{FeedApi, FeedParts};
 use crate::service::feed_names::People;
 use crate::service::gate::Routes;
+use crate::service::reader::{ReaderApi, ReaderParts};
 use crate::service::rule_desk::RuleDesk;
 use crate::service::site::SiteFiles;
 use crate::store::{Feeds, Published, Reader, Scribe, Signer};
@@ -35,7 +40,7 @@ pub(super) struct Joined<'a> {
     pub(super) published: Published,
     pub(super) feeds: Feeds,
     pub(super) signer: Arc<Signer>,
-    pub(super) lockouts: Lockouts,
+    pub(super) hall: Hall,
 }
 
 /// All services behind the gate, and the reporter of their health.
@@ -46,10 +51,14 @@ pub(super) fn routes(joined: Joined<'_>) -> Result<(Routes, HealthReporter), Ser
     let sites = SiteFiles::new(Arc::clone(&desk));
     let directory = Directory::new(desk);
     let (feed, explain) = (joined.feed(), joined.explain());
+    let (orders, alarms, readers) = (joined.orders(), joined.alarms(), joined.readers());
     let door = joined.door();
     let (reporter, health) = health_reporter();
     let routes = Routes::default()
         .with(DoorServiceServer::new(door).max_decoding_message_size(message_bytes))
+        .with(DoorOrderServiceServer::new(orders).max_decoding_message_size(message_bytes))
+        .with(AlarmServiceServer::new(alarms).max_decoding_message_size(message_bytes))
+        .with(ReaderServiceServer::new(readers).max_decoding_message_size(message_bytes))
         .with(FeedServiceServer::new(feed).max_decoding_message_size(message_bytes))
         .with(ExplainServiceServer::new(explain).max_decoding_message_size(message_bytes))
         .with(AccessListServiceServer::new(lists).max_decoding_message_size(message_bytes))
@@ -105,21 +114,41 @@ impl Joined<'_> {
         )
     }
 
-    fn door(self) -> DoorApi {
-        let runner = Runner::new(RunnerParts {
-            rules: Arc::clone(&self.published.rules),
-            scribe: self.scribe.clone(),
-            secrets: Arc::clone(&self.foundation.secrets),
+    fn orders(&self) -> DoorOrders {
+        DoorOrders::new(DoorOrderParts {
+            desk: self.hall.desk.clone(),
+            alarms: self.hall.alarms.clone(),
+            page_key: self.foundation.secrets.token.clone(),
             world: Arc::clone(&self.foundation.world),
-            lockouts: self.lockouts,
-        });
+        })
+    }
+
+    fn alarms(&self) -> AlarmApi {
+        AlarmApi::new(AlarmParts {
+            alarms: self.hall.alarms.clone(),
+            world: Arc::clone(&self.foundation.world),
+            stopping: self.foundation.stopping.clone(),
+            watches_per_peer: self.limits.watches_per_peer,
+            slow_max: self.limits.slow_subscriber,
+        })
+    }
+
+    fn readers(&self) -> ReaderApi {
+        ReaderApi::new(ReaderParts {
+            lines: Arc::clone(&self.hall.lines),
+            page_key: self.foundation.secrets.token.clone(),
+        })
+    }
+
+    fn door(self) -> DoorApi {
         DoorApi::new(DoorParts {
-            runner,
+            runner: self.hall.runner,
             scribe: self.scribe,
             rules: self.published.rules,
             secrets: Arc::clone(&self.foundation.secrets),
             world: Arc::clone(&self.foundation.world),
-            sessions: Sessions::new(Arc::clone(&self.foundation.world), SessionTimes::USUAL),
+            sessions: self.hall.sessions,
+            alarms: self.hall.alarms,
             stopping: self.foundation.stopping.clone(),
         })
     }

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::Papers;
 use crate::pki::PkiFolder;
 use crate::service::auth::Revocations;
 use crate::service::tls::ServerCertificate;
@@ -22,9 +23,7 @@ pub(super) struct Upkeep {
     pub(super) published: Published,
     pub(super) signer: Arc<Signer>,
     pub(super) health: HealthReporter,
-    pub(super) pki: PkiFolder,
-    pub(super) revocations: Arc<Revocations>,
-    pub(super) certificate: Arc<ServerCertificate>,
+    pub(super) papers: Papers,
 }
 
 /// Starts the tasks; they end with the set.
@@ -33,10 +32,13 @@ pub(super) fn start(upkeep: Upkeep) -> JoinSet<()> {
         published,
         signer,
         health,
+        papers,
+    } = upkeep;
+    let Papers {
         pki,
         revocations,
         certificate,
-    } = upkeep;
+    } = papers;
     let mut tasks = JoinSet::new();
     tasks.spawn(derive_heads(published.clone(), signer));
     tasks.spawn(tell_health(published, health));
@@ -71,6 +73,9 @@ async fn tell_health(published: Published, health: HealthReporter) {
         for (service, status) in [
             ("", log),
             ("sluss.v1.DoorService", log),
+            ("sluss.v1.DoorOrderService", log),
+            ("sluss.v1.AlarmService", ServingStatus::Serving),
+            ("sluss.v1.ReaderService", ServingStatus::Serving),
             ("sluss.v1.AccessListService", log),
             ("sluss.v1.SiteService", log),
             ("sluss.v1.FeedService", reads),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::control::{Answer, AuthorizeError, Presented, Runner, Sessions, presented_card};
+use crate::control::{
+    Alarms, Answer, AuthorizeError, Presented, Runner, Sessions, hear_reported, presented_card,
+};
 use crate::pb::v1::door_event::Event;
 use crate::pb::v1::door_service_server::DoorService;
 use crate::pb::v1::{
@@ -35,7 +37,7 @@ const CLOCK_AHEAD_SECONDS_MAX: u32 = 86_400;
 #[derive(Debug)]
 pub struct DoorParts {
     /// Decides.
-    pub runner: Runner,
+    pub runner: Arc<Runner>,
     /// Writes what is reported.
     pub scribe: Scribe,
     /// The rules in force, to know whose door it is.
@@ -46,6 +48,8 @@ pub struct DoorParts {
     pub world: Arc<dyn World>,
     /// Controllers that keep a line open.
     pub sessions: Sessions,
+    /// Where what is reported of doors is heard.
+    pub alarms: Alarms,
     /// Turns true when the server stops.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -237,15 +241,15 @@ impl DoorService for DoorApi {
             .enumerate()
             .map(read)
             .collect::<Result<Vec<_>, _>>()?;
-        let written = self.parts.scribe.record_reported(entries).await;
-        let acknowledgements = written
-            .map_err(|error| append_refused(&error))?
-            .into_iter()
-            .map(|known| DoorEventAcknowledgement {
-                counter: known.counter,
-                entry: known.entry.name(),
-                already_known: known.already_known,
-            });
+        let written = self.parts.scribe.record_reported(entries.clone()).await;
+        let written = written.map_err(|error| append_refused(&error))?;
+        let (rules, now) = (self.parts.rules.load(), self.parts.world.now().utc);
+        hear_reported(&self.parts.alarms, &rules.roster, (&entries, &written), now);
+        let acknowledgements = written.into_iter().map(|known| DoorEventAcknowledgement {
+            counter: known.counter,
+            entry: known.entry.name(),
+            already_known: known.already_known,
+        });
         let acknowledgements = acknowledgements.collect();
         Ok(Response::new(ReportDoorEventsResponse { acknowledgements }))
     }

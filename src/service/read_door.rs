@@ -4,13 +4,16 @@ use tonic::Status;
 
 use super::convert::instant;
 use super::status::invalid;
+use crate::control::keypad::PinTyped;
 use crate::pb::v1;
 use crate::types::{
-    BootId, Card, CardFormat, DenialReason, DoorEventKind, InvalidCard, Pin, ReasonSet, UtcTime,
+    BootId, Card, CardCheck, CardFormat, DenialReason, DoorEventKind, InvalidCard, Pin, ReasonSet,
+    UtcTime,
 };
+use crate::wire::card::ReadCard;
 
-/// The card of a request.
-pub(super) fn card(card: Option<&v1::Card>, field: &str) -> Result<Card, Status> {
+/// The card of a request. A controller hands over cards that it has found to be sound.
+pub(super) fn card(card: Option<&v1::Card>, field: &str) -> Result<ReadCard, Status> {
     let card = card.ok_or_else(|| invalid(field, "is required"))?;
     let wrong = |error: InvalidCard| {
         let part = match error {
@@ -21,7 +24,11 @@ pub(super) fn card(card: Option<&v1::Card>, field: &str) -> Result<Card, Status>
         invalid(format!("{field}.{part}"), error.to_string())
     };
     let format = CardFormat::parse(&card.format).map_err(wrong)?;
-    Card::new(format, card.bit_length, card.bits.clone()).map_err(wrong)
+    let card = Card::new(format, card.bit_length, card.bits.clone()).map_err(wrong)?;
+    Ok(ReadCard {
+        card,
+        check: CardCheck::Sound,
+    })
 }
 
 /// The number of an event. 0 is what a field holds that was not set, so that it is none.
@@ -32,13 +39,13 @@ pub(super) fn counter(number: u64, field: &str) -> Result<u64, Status> {
     Ok(number)
 }
 
-/// The PIN of a request; `None` if none was typed.
-pub(super) fn pin(digits: &str) -> Result<Option<Pin>, Status> {
+/// The PIN of a request.
+pub(super) fn pin(digits: &str) -> Result<PinTyped, Status> {
     if digits.is_empty() {
-        return Ok(None);
+        return Ok(PinTyped::NotGiven);
     }
     Pin::parse(digits)
-        .map(Some)
+        .map(PinTyped::Given)
         .map_err(|error| invalid("pin", error.to_string()))
 }
 

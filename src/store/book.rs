@@ -229,6 +229,11 @@ impl Book {
             .collect()
     }
 
+    /// Sequence number of the next entry.
+    pub(super) fn journal_next(&self) -> u64 {
+        self.meta.journal_next
+    }
+
     fn next_sequence(&mut self) -> u64 {
         let sequence = self.meta.journal_next;
         self.meta.journal_next = sequence.saturating_add(1);

@@ -14,7 +14,7 @@ use crate::store::keyring::Keyring;
 use crate::store::pen::Pen;
 use crate::store::scribe::{LogHealth, Published, Scribe, ScribeThread};
 use crate::store::sealer::Sealer;
-use crate::store::{Opened, RowError, Rules, RulesCell};
+use crate::store::{Opened, RowError, Rules, RulesCell, StoreHealth};
 use crate::types::{PersonId, SiteId, World};
 
 /// Why the log cannot be started.
@@ -66,6 +66,8 @@ pub struct Log {
     pub published: Published,
     /// Wrong PINs as they were stored.
     pub pin_failures: HashMap<PersonId, PinFailures>,
+    /// Sequence number of the first entry of this run.
+    pub journal_next: u64,
 }
 
 /// Starts the scribe on an open store.
@@ -77,15 +79,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         ..
     } = opened;
     let rules = Arc::new(parts.rules);
-    let health = LogHealth {
-        failure: None,
-        store: writer.health(),
-    };
-    let published = Published {
-        rules: Arc::new(RulesCell::new(Rules::clone(&rules))),
-        doorbells: Arc::new(Doorbells::default()),
-        health: watch::Sender::new(health),
-    };
+    let published = published(&rules, writer.health());
     let LogParts {
         site,
         log_name,
@@ -110,6 +104,7 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
     }
     published.doorbells.report(book.sources.take_reported());
     let pin_failures = book.pins.all();
+    let journal_next = book.journal_next();
     let batch_bytes_max = usize::try_from(parts.segment_bytes / 8).unwrap_or(usize::MAX);
     let pen = Pen {
         writer,
@@ -128,5 +123,18 @@ pub fn start_log((opened, parts): (Opened, LogParts)) -> Result<Log, StartError>
         thread,
         published,
         pin_failures,
+        journal_next,
     })
+}
+
+fn published(rules: &Rules, store: StoreHealth) -> Published {
+    let health = LogHealth {
+        failure: None,
+        store,
+    };
+    Published {
+        rules: Arc::new(RulesCell::new(rules.clone())),
+        doorbells: Arc::new(Doorbells::default()),
+        health: watch::Sender::new(health),
+    }
 }

@@ -14,7 +14,7 @@ use sluss::{
     },
     pb::store::JournalBody,
     store::{
-        FeedHead, OpenError, OpenReport, Recorded, StoredLeaf,
+        FeedHead, OpenError, OpenReport, Recorded, Source, StoredLeaf,
         disk::{Disk, RealDisk},
         keyring::KeyringError,
         secrets::Secrets,
@@ -182,7 +182,9 @@ fn read_journal(running: &Running, found: &mut Found) -> BTreeMap<u64, JournalBo
 /// Every acknowledged event lies under its number, and none lies under two.
 fn check_entries(journal: &BTreeMap<u64, JournalBody>, held: &Held, found: &mut Found) {
     for (sent, sequence) in &held.entries {
-        let event = &sent.source().event;
+        let Some(Source { event, .. }) = sent.source() else {
+            continue;
+        };
         let due = Some((
             event.controller.as_str(),
             event.boot.as_str(),

@@ -30,10 +30,10 @@ pub(crate) enum Sent {
 
 impl Sent {
     /// Where it was born.
-    pub(crate) fn source(&self) -> &Source {
+    pub(crate) fn source(&self) -> Option<&Source> {
         match self {
-            Self::Attempt(entry) => &entry.source,
-            Self::Reported(entry) => &entry.source,
+            Self::Attempt(entry) => entry.source.as_ref(),
+            Self::Reported(entry) => entry.source.as_ref(),
         }
     }
 }

@@ -216,7 +216,7 @@ impl Shift {
             };
             let (rules, now) = (self.published.rules.load(), self.world.time());
             let entry = AttemptEntry {
-                source: self.source(event)?,
+                source: Some(self.source(event)?),
                 access_point: attempt.access_point.clone(),
                 card: attempt.card.clone(),
                 pin: attempt.pin,
@@ -250,7 +250,7 @@ impl Shift {
             }
         };
         Ok(ReportedEntry {
-            source: self.source(event)?,
+            source: Some(self.source(event)?),
             access_point: site::point(event.0)?,
             event_at: self.world.time().utc,
             what,
@@ -341,10 +341,10 @@ pub(crate) fn stranger(running: &Running, world: &StagedWorld, boot: &str) -> Re
         counter: 1,
     };
     Ok(AttemptEntry {
-        source: Source {
+        source: Some(Source {
             event,
             body: [1; 16],
-        },
+        }),
         access_point: attempt.access_point.clone(),
         card: attempt.card.clone(),
         pin: attempt.pin,

@@ -1,0 +1,374 @@
+//! One door: takes what comes in, steps its state, and does what comes of it.
+//!
+//! The state machines (`door`, `keypad`) decide what is to be done; this file does it. It never
+//! waits for the disk or a line while something may happen at the door.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::door::{ContactReading, DoorInput, DoorSetup, DoorState, ExitReading};
+use super::door_desk::OrderRequest;
+use super::door_effects::OrderOutcome;
+use super::keypad::PinTyped;
+use super::lines::{FromReader, Indication, ReaderEvent, ReaderOrder};
+use super::reader_post::{PostAct, ReaderPost};
+use super::runner::{Answer, AuthorizeError, Presented};
+use super::site_doors::{DoorPlan, DoorsParts};
+use super::unlock::Unlock;
+use super::{DoorStatus, OrderError};
+use crate::store::JournalRef;
+use crate::types::{
+    AccessPointId, AlarmKind, AlarmSubject, DoorEventKind, DoorWiring, FactorRequirement, Moment,
+    Now, ReaderId, Terminal, UtcTime,
+};
+use crate::wire::card::ReadCard;
+
+/// Attempts that may be on their way at one door; more are not taken.
+const ATTEMPTS_MAX: usize = 8;
+
+/// What comes in for a door.
+#[derive(Debug)]
+pub(super) enum DoorMessage {
+    /// Something was heard of one of its readers.
+    Report(FromReader),
+    /// Somebody orders something.
+    Order(OrderRequest),
+    /// The rules have it otherwise now; what drives it is the same.
+    Plan(Box<DoorPlan>),
+    /// Its controller came or went.
+    SessionChanged,
+}
+
+impl DoorMessage {
+    /// Answers whoever waits for a message that nobody takes.
+    pub(super) fn refuse(self) {
+        match self {
+            Self::Order(request) => {
+                let door = request.door.clone();
+                drop(request.reply.send(Err(OrderError::Offline(door))));
+            }
+            Self::Report(_) | Self::Plan(_) | Self::SessionChanged => {}
+        }
+    }
+}
+
+/// An attempt that has come back.
+struct Attempted {
+    reader: ReaderId,
+    access_point: AccessPointId,
+    answer: Result<Answer, AuthorizeError>,
+}
+
+/// A door's task.
+pub(super) struct DoorTask {
+    pub(super) parts: Arc<DoorsParts>,
+    pub(super) plan: DoorPlan,
+    inbox: mpsc::Receiver<DoorMessage>,
+    pub(super) posts: BTreeMap<ReaderId, ReaderPost>,
+    pub(super) state: DoorState,
+    attempts: JoinSet<Attempted>,
+    pub(super) orders: JoinSet<OrderOutcome>,
+    /// Whoever waits for an order, by its entry.
+    pub(super) waiting: HashMap<JournalRef, oneshot::Sender<Result<JournalRef, OrderError>>>,
+    /// The reader that is to show what comes of the grant that is being stepped.
+    pub(super) shower: Option<ReaderId>,
+    pub(super) heard_at: Option<UtcTime>,
+    told: Option<DoorStatus>,
+}
+
+impl DoorTask {
+    pub(super) fn new(
+        parts: Arc<DoorsParts>,
+        plan: DoorPlan,
+        inbox: mpsc::Receiver<DoorMessage>,
+    ) -> Self {
+        let now = parts.world.now().moment;
+        let posts = plan.readers.iter().map(|reader| {
+            let post = ReaderPost::new(reader.clone(), now);
+            (reader.id.clone(), post)
+        });
+        let posts = posts.collect();
+        let state = DoorState::new(plan.door.id.clone(), DoorSetup::of(&plan.door), now);
+        Self {
+            parts,
+            plan,
+            inbox,
+            posts,
+            state,
+            attempts: JoinSet::new(),
+            orders: JoinSet::new(),
+            waiting: HashMap::new(),
+            shower: None,
+            heard_at: None,
+            told: None,
+        }
+    }
+
+    /// Runs until nobody can send to it any more; then the strike is locked.
+    pub(super) async fn run(mut self) {
+        self.tell_board();
+        loop {
+            let deadline = self.deadline();
+            let world = Arc::clone(&self.parts.world);
+            let tick = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep(at.since(world.now().moment)).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => break,
+                },
+                Some(Ok(attempted)) = self.attempts.join_next() => self.attempted(attempted),
+                Some(Ok(outcome)) = self.orders.join_next() => self.outcome(outcome),
+                () = tick => self.tick(),
+            }
+            self.tell_board();
+        }
+        // Locks, answers whoever waits, ends the door's alarms.
+        self.finish();
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.parts.world.now()
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        let posts = self.posts.values().filter_map(ReaderPost::deadline);
+        posts.chain(self.state.next_deadline()).min()
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.step(DoorInput::Tick, now);
+        let posts: Vec<ReaderId> = self.posts.keys().cloned().collect();
+        for reader in posts {
+            let acts = match self.posts.get_mut(&reader) {
+                Some(post) => post.tick(now.moment),
+                None => Vec::new(),
+            };
+            self.act(&reader, acts);
+        }
+    }
+
+    fn take(&mut self, message: DoorMessage) {
+        match message {
+            DoorMessage::Report(report) => self.report(report),
+            DoorMessage::Order(request) => self.order(request),
+            DoorMessage::Plan(plan) => self.replan(*plan),
+            DoorMessage::SessionChanged => self.link_changed(),
+        }
+    }
+
+    fn replan(&mut self, plan: DoorPlan) {
+        let now = self.now();
+        let mut posts = std::mem::take(&mut self.posts);
+        for reader in &plan.readers {
+            let kept = posts.remove(&reader.id);
+            let post = match kept {
+                Some(post) => post.replanned(reader.clone()),
+                None => ReaderPost::new(reader.clone(), now.moment),
+            };
+            self.posts.insert(reader.id.clone(), post);
+        }
+        for reader in posts.into_keys() {
+            // A reader that is gone has no alarms any more.
+            let subject = AlarmSubject::Reader(reader);
+            for kind in AlarmKind::ALL {
+                self.parts.alarms.clear(kind, &subject, now.utc);
+            }
+        }
+        self.plan = plan;
+        let setup = DoorSetup::of(&self.plan.door);
+        self.step(DoorInput::Reconfigured(setup), now);
+    }
+
+    fn report(&mut self, report: FromReader) {
+        let FromReader { reader, at, event } = report;
+        let now = self.now();
+        self.heard_at = Some(now.utc);
+        let Some(post) = self.posts.get_mut(&reader) else {
+            return;
+        };
+        let mut acts = post.heard(&event, at);
+        match event {
+            ReaderEvent::Card(raw) => {
+                let point = &post.reader().access_point;
+                let roster = &self.parts.rules.load().roster;
+                // At an access point that is gone nothing more is asked: the attempt is refused.
+                let requirement = roster.requirement(point, now.utc);
+                let requirement = requirement.unwrap_or(FactorRequirement::Badge);
+                acts.extend(post.card(raw, requirement, at));
+            }
+            ReaderEvent::Keys(keys) => acts.extend(post.keys(keys, at)),
+            ReaderEvent::Online => self.drive_event(&reader, DoorInput::DriveOnline),
+            ReaderEvent::Offline | ReaderEvent::LineDown(_) | ReaderEvent::NotTrusted(_) => {
+                self.drive_event(&reader, DoorInput::DriveOffline);
+            }
+            ReaderEvent::Inputs(inputs) => self.inputs(&reader, &inputs, at),
+            ReaderEvent::StrikeSet { output, is_release } => {
+                self.strike_event((&reader, output), DoorInput::StrikeSet { is_release });
+            }
+            ReaderEvent::StrikeRefused { output } => {
+                self.strike_event((&reader, output), DoorInput::StrikeRefused);
+            }
+            ReaderEvent::Switches { .. } => {}
+        }
+        self.act(&reader, acts);
+    }
+
+    /// The wiring, if this reader drives the door.
+    pub(super) fn wiring_at(&self, reader: &ReaderId) -> Option<&DoorWiring> {
+        let wiring = self.plan.door.drive.wiring()?;
+        (wiring.reader == *reader).then_some(wiring)
+    }
+
+    fn drive_event(&mut self, reader: &ReaderId, input: DoorInput) {
+        if self.wiring_at(reader).is_some() {
+            let now = self.now();
+            self.step(input, now);
+        }
+    }
+
+    fn inputs(&mut self, reader: &ReaderId, inputs: &[bool], at: Moment) {
+        let Some(wiring) = self.wiring_at(reader) else {
+            return;
+        };
+        let level =
+            |terminal: Option<Terminal>| inputs.get(usize::from(terminal?.number())).copied();
+        let contact = level(wiring.contact_input);
+        let request_to_exit = level(wiring.request_to_exit_input);
+        let now = Now {
+            utc: self.now().utc,
+            moment: at,
+        };
+        // The request first: whoever presses and opens at once has asked.
+        if let Some(is_active) = request_to_exit {
+            let reading = if is_active {
+                ExitReading::Active
+            } else {
+                ExitReading::Inactive
+            };
+            self.step(DoorInput::RequestToExit(reading), now);
+        }
+        if let Some(is_open) = contact {
+            let reading = if is_open {
+                ContactReading::Open
+            } else {
+                ContactReading::Closed
+            };
+            self.step(DoorInput::Contact(reading), now);
+        }
+    }
+
+    /// Something was heard of an output; it is the door's if its strike hangs there.
+    fn strike_event(&mut self, (reader, output): (&ReaderId, Terminal), input: DoorInput) {
+        let wiring = self.wiring_at(reader);
+        if wiring.is_some_and(|wiring| wiring.strike_output == output) {
+            let now = self.now();
+            self.step(input, now);
+        }
+    }
+
+    fn act(&mut self, reader: &ReaderId, acts: Vec<PostAct>) {
+        for act in acts {
+            let now = self.now();
+            match act {
+                PostAct::Show(indication) => self.show(reader, indication),
+                PostAct::Present(card, pin) => self.attempt(reader, card, pin),
+                PostAct::Raise(kind, subject, detail) => {
+                    self.parts.alarms.raise(kind, subject, (&detail, now.utc));
+                }
+                PostAct::Clear(kind, subject) => {
+                    self.parts.alarms.clear(kind, &subject, now.utc);
+                }
+                PostAct::Tampered => {
+                    let point = self
+                        .posts
+                        .get(reader)
+                        .map(|p| p.reader().access_point.clone());
+                    self.write_event(DoorEventKind::Tamper, point, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn show(&self, reader: &ReaderId, indication: Indication) {
+        // What a reader that is away does not show is no loss.
+        let _ = self.parts.lines.send(reader, ReaderOrder::Show(indication));
+    }
+
+    /// Makes an attempt; the answer comes back to [`Self::attempted`].
+    fn attempt(&mut self, reader: &ReaderId, card: ReadCard, pin: PinTyped) {
+        let Some(post) = self.posts.get(reader) else {
+            return;
+        };
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            tracing::warn!(%reader, "a card was not taken: too many attempts are on their way");
+            self.show(reader, Indication::Trouble);
+            return;
+        }
+        let access_point = post.reader().access_point.clone();
+        let runner = Arc::clone(&self.parts.runner);
+        let reader = reader.clone();
+        self.attempts.spawn(async move {
+            let presented = Presented {
+                source: None,
+                access_point: access_point.clone(),
+                card,
+                pin,
+            };
+            let answer = runner.authorize(presented).await;
+            Attempted {
+                reader,
+                access_point,
+                answer,
+            }
+        });
+    }
+
+    fn attempted(&mut self, attempted: Attempted) {
+        let Attempted {
+            reader,
+            access_point,
+            answer,
+        } = attempted;
+        match answer {
+            Ok(Answer::Grant { unlock, .. }) => self.granted(&reader, unlock, access_point),
+            Ok(Answer::Denial(_)) => self.show(&reader, Indication::Denied),
+            Err(error) => {
+                tracing::warn!(%reader, %error, "an attempt was not decided; the door stays shut");
+                self.show(&reader, Indication::Trouble);
+            }
+        }
+    }
+
+    fn granted(&mut self, reader: &ReaderId, unlock: Unlock, access_point: AccessPointId) {
+        let now = self.now();
+        self.shower = Some(reader.clone());
+        let input = DoorInput::Granted {
+            unlock,
+            access_point,
+        };
+        self.step(input, now);
+        if let Some(reader) = self.shower.take() {
+            // Nothing came of it: the leave was too old.
+            self.show(&reader, Indication::Trouble);
+        }
+    }
+
+    /// Tells the board what is known, where that has changed.
+    fn tell_board(&mut self) {
+        let status = self.status();
+        if self.told.as_ref() != Some(&status) {
+            self.parts.board.set(status.clone());
+            self.told = Some(status);
+        }
+    }
+}
