@@ -143,7 +143,7 @@ fn a_port_that_fails_ends_the_turn() {
 }
 
 #[test]
-fn invariant_9_bytes_without_end_end_the_turn() {
+fn bytes_without_end_end_the_turn() {
     for flood in [
         vec![0x53; READ_BYTES],
         vec![0; READ_BYTES],

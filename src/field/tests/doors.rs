@@ -101,7 +101,7 @@ fn a_card_goes_up_and_its_release_reaches_the_output() {
 }
 
 #[test]
-fn invariant_1_a_release_that_came_too_late_reaches_no_output() {
+fn a_release_that_came_too_late_reaches_no_output() {
     let (_folder, path) = port();
     let line = simulated(&path, &[1]);
     let scene = Scene::start(&[("north", &path)], vec![plan("a", "north", 1)]);
@@ -119,7 +119,7 @@ fn invariant_1_a_release_that_came_too_late_reaches_no_output() {
 }
 
 #[test]
-fn invariant_1_a_release_is_not_repeated_to_a_busy_reader_when_it_is_too_old() {
+fn a_release_is_not_repeated_to_a_busy_reader_when_it_is_too_old() {
     let (_folder, path) = port();
     let line = simulated(&path, &[1]);
     let scene = Scene::start(&[("north", &path)], vec![plan("a", "north", 1)]);

@@ -82,7 +82,7 @@ fn a_reader_that_never_stops_talking_keeps_no_thread_from_stopping() {
 }
 
 #[test]
-fn invariant_9_a_flood_of_bytes_is_bounded_and_counted() {
+fn a_flood_of_bytes_is_bounded_and_counted() {
     let (mut master, slave) = TTYPort::pair().unwrap();
     let path = slave.name().unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
