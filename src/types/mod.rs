@@ -25,18 +25,21 @@ mod access_list;
 
 mod attempt;
 
+mod door_event;
+
 mod world;
 
 pub use access_list::{AccessListEntry, EntryNumber, EntryRef, Scope};
 pub use alarm::{Alarm, AlarmKind, AlarmNumber, AlarmSubject};
 pub use attempt::{
-    Attempt, CardCheck, DecidedBy, Decision, Denial, DenialReason, DoorEventKind, Factor,
-    FactorSet, Grant, PinEvidence, PresentedCard, ReasonSet,
+    Attempt, CardCheck, DecidedBy, Decision, Denial, DenialReason, Factor, FactorSet, Grant,
+    PinEvidence, PresentedCard, ReasonSet,
 };
 pub use credential::{
     Badge, BadgeNumber, BadgeState, Card, CardFormat, CardKey, InvalidCard, InvalidPin,
     InvalidText, Pin,
 };
+pub use door_event::DoorEventKind;
 pub use id::{
     AccessPointId, AreaId, BadgeId, BootId, ControllerId, CustomerId, DoorId, InvalidId, PersonId,
     ReaderId, RequestId, ScheduleId, SiteId, SpecialDaysId,
