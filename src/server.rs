@@ -197,6 +197,7 @@ pub async fn start(
         published,
         ..
     } = log;
+    let alarms = hall.alarms.clone();
     let (routes, health) = services::routes(services::Joined {
         foundation: &foundation,
         limits: &config.limits,
@@ -218,6 +219,7 @@ pub async fn start(
         published,
         signer,
         health,
+        alarms,
         papers,
     });
     Ok(Running {

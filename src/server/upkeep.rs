@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::Papers;
+use crate::control::{AlarmWatch, Alarms};
 use crate::pki::PkiFolder;
 use crate::service::auth::Revocations;
 use crate::service::tls::ServerCertificate;
 use crate::store::{LogHealth, Published, ReadState, Signer};
+use crate::types::AlarmKind;
 
 /// How often the register of certificates is read; a revocation counts after this at the latest.
 const REGISTER_PERIOD: Duration = Duration::from_secs(1);
@@ -23,6 +26,7 @@ pub(super) struct Upkeep {
     pub(super) published: Published,
     pub(super) signer: Arc<Signer>,
     pub(super) health: HealthReporter,
+    pub(super) alarms: Alarms,
     pub(super) papers: Papers,
 }
 
@@ -32,6 +36,7 @@ pub(super) fn start(upkeep: Upkeep) -> JoinSet<()> {
         published,
         signer,
         health,
+        alarms,
         papers,
     } = upkeep;
     let Papers {
@@ -41,7 +46,8 @@ pub(super) fn start(upkeep: Upkeep) -> JoinSet<()> {
     } = papers;
     let mut tasks = JoinSet::new();
     tasks.spawn(derive_heads(published.clone(), signer));
-    tasks.spawn(tell_health(published, health));
+    tasks.spawn(tell_health(published, health.clone()));
+    tasks.spawn(tell_alarms(alarms, health));
     tasks.spawn(read_register(pki, revocations, certificate));
     tasks
 }
@@ -88,6 +94,45 @@ async fn tell_health(published: Published, health: HealthReporter) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Names under which the health service tells of alarms, besides those of the services.
+const ALARMS: &str = "alarms";
+const READERS: &str = "readers";
+
+/// Tells the health service whether alarms stand: any at all, and those of readers and lines.
+async fn tell_alarms(alarms: Alarms, health: HealthReporter) {
+    let AlarmWatch { mut changes, .. } = alarms.watch();
+    loop {
+        let standing: Vec<_> = alarms
+            .list()
+            .into_iter()
+            .filter(|alarm| alarm.cleared_at.is_none())
+            .collect();
+        let is_well = standing.is_empty();
+        health.set_service_status(ALARMS, status(is_well)).await;
+        let are_heard = !standing.iter().any(|alarm| is_of_reader(alarm.kind));
+        health.set_service_status(READERS, status(are_heard)).await;
+        // Whoever has lagged behind looks at the list all the same.
+        if changes.recv().await == Err(RecvError::Closed) {
+            return;
+        }
+    }
+}
+
+fn is_of_reader(kind: AlarmKind) -> bool {
+    match kind {
+        AlarmKind::Tamper
+        | AlarmKind::ReaderPower
+        | AlarmKind::ReaderOffline
+        | AlarmKind::ReaderSecurity
+        | AlarmKind::BusDown => true,
+        AlarmKind::DoorForced
+        | AlarmKind::DoorHeld
+        | AlarmKind::ControllerOffline
+        | AlarmKind::StoreTrouble
+        | AlarmKind::Duress => false,
     }
 }
 

@@ -10,12 +10,13 @@ use super::convert::{
 };
 use super::paging::{PageScope, PageSizes};
 use super::rule_desk::{
-    Outcome, RuleDesk, Write, build_fault, caller_of, file_fault, load_fault, upload_fault,
+    Outcome, RuleDesk, Write, build_fault, file_fault, load_fault, upload_fault,
 };
 use super::site::PER_MESSAGE_MAX;
 use super::status::{Reason, conflict, fault, invalid, not_found};
 use crate::pb::v1 as pb;
 use crate::pb::v1::access_list_service_server::AccessListService;
+use crate::service::caller::caller;
 use crate::store::directory::Author;
 use crate::store::lists::{Edition, ListPlan, ListedEntry, PlanListError, entries_page, plan_list};
 use crate::store::rows::{LoadError, RowSource as _};
@@ -120,7 +121,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<pb::GetAccessListVersionRequest>,
     ) -> Result<Response<pb::AccessListVersion>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.get_ref();
         let customer = list_of(&self.desk.rules(), &caller, &asked.parent)?;
         let edition = self.edition(&customer, asked.as_of_time.as_ref())?;
@@ -132,7 +133,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<pb::ListAccessListVersionsRequest>,
     ) -> Result<Response<pb::ListAccessListVersionsResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.get_ref();
         let customer = list_of(&self.desk.rules(), &caller, &asked.parent)?;
         let size = PageSizes::VERSIONS.read(asked.page_size)?;
@@ -161,7 +162,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<pb::ListAccessListEntriesRequest>,
     ) -> Result<Response<pb::ListAccessListEntriesResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.get_ref();
         let customer = list_of(&self.desk.rules(), &caller, &asked.parent)?;
         let size = PageSizes::RESOURCES.read(asked.page_size)?;
@@ -193,7 +194,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<Streaming<pb::UploadAccessListRequest>>,
     ) -> Result<Response<pb::UploadAccessListResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let mut messages = self.desk.intake().begin(&caller, request.into_inner())?;
         let mut incoming = Incoming::new();
         let mut customer = None;
@@ -226,7 +227,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<pb::PlanAccessListRequest>,
     ) -> Result<Response<pb::PlanAccessListResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.into_inner();
         let (desk, uploads) = (Arc::clone(&self.desk), Arc::clone(&self.uploads));
         let planned = tokio::task::spawn_blocking(move || {
@@ -251,7 +252,7 @@ impl AccessListService for AccessLists {
         &self,
         request: Request<pb::ApplyAccessListRequest>,
     ) -> Result<Response<pb::ApplyAccessListResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.into_inner();
         let write = Write {
             method: "ApplyAccessList",

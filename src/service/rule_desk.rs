@@ -8,7 +8,6 @@ use tokio::sync::Mutex;
 use tonic::Status;
 use tracing::error;
 
-use super::auth::Peer;
 use super::intake::Intake;
 use super::status::{FieldFault, Reason, conflict, fault, invalid, invalid_all};
 use crate::pb::store::RequestRow;
@@ -194,13 +193,6 @@ impl RuleDesk {
         }
         Ok(())
     }
-}
-
-/// Who calls; the listener has put it there.
-pub(in crate::service) fn caller_of<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.ok_or_else(|| fault(Reason::CertificateMissing))?;
-    Ok(peer.caller.clone())
 }
 
 /// Everything that is wrong with a file, as one status.

@@ -7,11 +7,12 @@ use tracing::instrument;
 
 use super::convert::{plan_messages, site_items};
 use super::rule_desk::{
-    Outcome, RuleDesk, Write, build_fault, caller_of, file_fault, load_fault, upload_fault,
+    Outcome, RuleDesk, Write, build_fault, file_fault, load_fault, upload_fault,
 };
 use super::status::{Reason, conflict, fault, invalid, not_found};
 use crate::pb::v1 as pb;
 use crate::pb::v1::site_service_server::SiteService;
+use crate::service::caller::caller;
 use crate::store::directory::{Action, Author, CurrentSite, SitePlan, plan_site};
 use crate::store::rules_cell::Rules;
 use crate::store::uploads::{Incoming, Uploads};
@@ -75,7 +76,7 @@ impl SiteService for SiteFiles {
         &self,
         request: Request<Streaming<pb::UploadSiteRequest>>,
     ) -> Result<Response<pb::UploadSiteResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let mut messages = self.desk.intake().begin(&caller, request.into_inner())?;
         let mut incoming = Incoming::new();
         while let Some(message) = messages.next().await? {
@@ -98,7 +99,7 @@ impl SiteService for SiteFiles {
         &self,
         request: Request<pb::PlanSiteRequest>,
     ) -> Result<Response<pb::PlanSiteResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let parts = self.parts(&caller, &request.get_ref().upload)?;
         let desk = Arc::clone(&self.desk);
         let planned = tokio::task::spawn_blocking(move || {
@@ -120,7 +121,7 @@ impl SiteService for SiteFiles {
         &self,
         request: Request<pb::ApplySiteRequest>,
     ) -> Result<Response<pb::ApplySiteResponse>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let asked = request.into_inner();
         let write = Write {
             method: "ApplySite",

@@ -11,11 +11,12 @@ use tracing::instrument;
 
 use self::page::{Kind, Page};
 use self::view::View;
-use super::rule_desk::{RuleDesk, caller_of, load_fault};
+use super::rule_desk::{RuleDesk, load_fault};
 use super::status::{invalid, not_found};
 use crate::pb::v1 as pb;
 use crate::pb::v1::directory_service_server::DirectoryService;
 use crate::policy::RosterParts;
+use crate::service::caller::caller;
 use crate::store::rows::{RowSource as _, load_site};
 use crate::store::tables::Badges;
 use crate::types::{
@@ -41,7 +42,7 @@ impl Directory {
         request: &Request<Q>,
         look: impl FnOnce(&RosterParts, &View<'_>) -> Option<T>,
     ) -> Result<Option<T>, Status> {
-        let caller = caller_of(request)?;
+        let caller = caller(request)?;
         let rules = self.desk.rules();
         Ok(look(&rules.parts, &View::new(&caller, &rules.parts)))
     }
@@ -63,7 +64,7 @@ impl DirectoryService for Directory {
         &self,
         request: Request<pb::GetSiteRequest>,
     ) -> Result<Response<pb::Site>, Status> {
-        caller_of(&request)?;
+        caller(&request)?;
         let rules = self.desk.rules();
         let row = load_site(self.desk.reader()).map_err(|e| load_fault(&e))?;
         Ok(Response::new(pb::Site {
@@ -349,7 +350,7 @@ impl DirectoryService for Directory {
         &self,
         request: Request<pb::GetBadgeRequest>,
     ) -> Result<Response<pb::Badge>, Status> {
-        let caller = caller_of(&request)?;
+        let caller = caller(&request)?;
         let id = name("name", &request.get_ref().name, BadgeId::from_name)?;
         let row = self.desk.reader().one::<Badges>(&id.to_string());
         let row = row.map_err(|e| load_fault(&e))?;

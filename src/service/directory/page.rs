@@ -10,9 +10,10 @@ use super::view::View;
 use crate::pb::store::BadgeRow;
 use crate::pb::v1 as pb;
 use crate::policy::RosterParts;
+use crate::service::caller::caller;
 use crate::service::convert::{badge_message, person_message};
 use crate::service::paging::{PageScope, PageSizes};
-use crate::service::rule_desk::{caller_of, load_fault};
+use crate::service::rule_desk::load_fault;
 use crate::service::status::{Reason, fault};
 use crate::store::rows::{Code as _, LoadError, RowSource as _, validity_of};
 use crate::store::tables::{Badges, Persons};
@@ -61,7 +62,7 @@ impl Directory {
     where
         I: Ord + ToString,
     {
-        let caller = caller_of(request)?;
+        let caller = caller(request)?;
         let rules = self.desk.rules();
         let view = View::new(&caller, &rules.parts);
         let scope = PageScope {
@@ -119,7 +120,7 @@ impl Directory {
         request: &Request<Q>,
         page: &Page<'_>,
     ) -> Result<(Vec<pb::Badge>, String), Status> {
-        let caller = caller_of(request)?;
+        let caller = caller(request)?;
         let rules = self.desk.rules();
         let view = View::new(&caller, &rules.parts);
         let scope = PageScope {
