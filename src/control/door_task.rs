@@ -11,24 +11,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::door::{ContactReading, DoorInput, DoorSetup, DoorState, ExitReading};
+use super::door_attempts::Attempted;
 use super::door_desk::OrderRequest;
 use super::door_effects::OrderOutcome;
-use super::keypad::PinTyped;
-use super::lines::{FromReader, Indication, ReaderEvent, ReaderOrder};
+use super::lines::{FromReader, Indication, LinkState, ReaderEvent, ReaderOrder};
 use super::reader_post::{PostAct, ReaderPost};
-use super::runner::{Answer, AuthorizeError, Presented};
 use super::site_doors::{DoorPlan, DoorsParts};
-use super::unlock::Unlock;
 use super::{DoorStatus, OrderError};
 use crate::store::JournalRef;
 use crate::types::{
-    AccessPointId, AlarmKind, AlarmSubject, DoorEventKind, DoorWiring, FactorRequirement, Moment,
-    Now, ReaderId, Terminal, UtcTime,
+    AlarmKind, AlarmSubject, DoorEventKind, DoorWiring, FactorRequirement, Moment, Now, ReaderId,
+    Terminal, UtcTime,
 };
-use crate::wire::card::ReadCard;
-
-/// Attempts that may be on their way at one door; more are not taken.
-const ATTEMPTS_MAX: usize = 8;
 
 /// What comes in for a door.
 #[derive(Debug)]
@@ -41,6 +35,8 @@ pub(super) enum DoorMessage {
     Plan(Box<DoorPlan>),
     /// Its controller came or went.
     SessionChanged,
+    /// Something was not told: look at what is known.
+    Look,
 }
 
 impl DoorMessage {
@@ -51,16 +47,9 @@ impl DoorMessage {
                 let door = request.door.clone();
                 drop(request.reply.send(Err(OrderError::Offline(door))));
             }
-            Self::Report(_) | Self::Plan(_) | Self::SessionChanged => {}
+            Self::Report(_) | Self::Plan(_) | Self::SessionChanged | Self::Look => {}
         }
     }
-}
-
-/// An attempt that has come back.
-struct Attempted {
-    reader: ReaderId,
-    access_point: AccessPointId,
-    answer: Result<Answer, AuthorizeError>,
 }
 
 /// A door's task.
@@ -70,7 +59,7 @@ pub(super) struct DoorTask {
     inbox: mpsc::Receiver<DoorMessage>,
     pub(super) posts: BTreeMap<ReaderId, ReaderPost>,
     pub(super) state: DoorState,
-    attempts: JoinSet<Attempted>,
+    pub(super) attempts: JoinSet<Attempted>,
     pub(super) orders: JoinSet<OrderOutcome>,
     /// Whoever waits for an order, by its entry.
     pub(super) waiting: HashMap<JournalRef, oneshot::Sender<Result<JournalRef, OrderError>>>,
@@ -110,6 +99,7 @@ impl DoorTask {
 
     /// Runs until nobody can send to it any more; then the strike is locked.
     pub(super) async fn run(mut self) {
+        self.look();
         self.tell_board();
         loop {
             let deadline = self.deadline();
@@ -139,6 +129,30 @@ impl DoorTask {
         self.parts.world.now()
     }
 
+    /// Looks at what is known of its readers and its controller: what was told before this task
+    /// was there, or was dropped, is not told again.
+    fn look(&mut self) {
+        let at = self.now().moment;
+        for status in self.parts.lines.statuses() {
+            let reader = status.plan.reader;
+            let Some(post) = self.posts.get(&reader) else {
+                continue;
+            };
+            let event = match (status.state, post.is_online()) {
+                (LinkState::Secure | LinkState::Plain, false) => ReaderEvent::Online,
+                (LinkState::Offline | LinkState::Refused | LinkState::LineDown, true) => {
+                    ReaderEvent::Offline
+                }
+                (LinkState::Secure | LinkState::Plain, true)
+                | (LinkState::Offline | LinkState::Refused | LinkState::LineDown, false) => {
+                    continue;
+                }
+            };
+            self.report(FromReader { reader, at, event });
+        }
+        self.link_changed();
+    }
+
     fn deadline(&self) -> Option<Moment> {
         let posts = self.posts.values().filter_map(ReaderPost::deadline);
         posts.chain(self.state.next_deadline()).min()
@@ -163,6 +177,7 @@ impl DoorTask {
             DoorMessage::Order(request) => self.order(request),
             DoorMessage::Plan(plan) => self.replan(*plan),
             DoorMessage::SessionChanged => self.link_changed(),
+            DoorMessage::Look => self.look(),
         }
     }
 
@@ -187,6 +202,7 @@ impl DoorTask {
         self.plan = plan;
         let setup = DoorSetup::of(&self.plan.door);
         self.step(DoorInput::Reconfigured(setup), now);
+        self.look();
     }
 
     fn report(&mut self, report: FromReader) {
@@ -302,65 +318,6 @@ impl DoorTask {
     pub(super) fn show(&self, reader: &ReaderId, indication: Indication) {
         // What a reader that is away does not show is no loss.
         let _ = self.parts.lines.send(reader, ReaderOrder::Show(indication));
-    }
-
-    /// Makes an attempt; the answer comes back to [`Self::attempted`].
-    fn attempt(&mut self, reader: &ReaderId, card: ReadCard, pin: PinTyped) {
-        let Some(post) = self.posts.get(reader) else {
-            return;
-        };
-        if self.attempts.len() >= ATTEMPTS_MAX {
-            tracing::warn!(%reader, "a card was not taken: too many attempts are on their way");
-            self.show(reader, Indication::Trouble);
-            return;
-        }
-        let access_point = post.reader().access_point.clone();
-        let runner = Arc::clone(&self.parts.runner);
-        let reader = reader.clone();
-        self.attempts.spawn(async move {
-            let presented = Presented {
-                source: None,
-                access_point: access_point.clone(),
-                card,
-                pin,
-            };
-            let answer = runner.authorize(presented).await;
-            Attempted {
-                reader,
-                access_point,
-                answer,
-            }
-        });
-    }
-
-    fn attempted(&mut self, attempted: Attempted) {
-        let Attempted {
-            reader,
-            access_point,
-            answer,
-        } = attempted;
-        match answer {
-            Ok(Answer::Grant { unlock, .. }) => self.granted(&reader, unlock, access_point),
-            Ok(Answer::Denial(_)) => self.show(&reader, Indication::Denied),
-            Err(error) => {
-                tracing::warn!(%reader, %error, "an attempt was not decided; the door stays shut");
-                self.show(&reader, Indication::Trouble);
-            }
-        }
-    }
-
-    fn granted(&mut self, reader: &ReaderId, unlock: Unlock, access_point: AccessPointId) {
-        let now = self.now();
-        self.shower = Some(reader.clone());
-        let input = DoorInput::Granted {
-            unlock,
-            access_point,
-        };
-        self.step(input, now);
-        if let Some(reader) = self.shower.take() {
-            // Nothing came of it: the leave was too old.
-            self.show(&reader, Indication::Trouble);
-        }
     }
 
     /// Tells the board what is known, where that has changed.

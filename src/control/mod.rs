@@ -23,6 +23,7 @@ mod door_journal;
 
 mod reported;
 
+mod door_attempts;
 mod door_effects;
 mod door_task;
 mod site_doors;

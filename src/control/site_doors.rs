@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +23,9 @@ use crate::types::{AccessPointId, AlarmKind, AlarmSubject, Door, DoorId, Reader,
 
 /// Messages that wait for one door at most; a door that is so far behind misses field events.
 const DOOR_QUEUE_MAX: usize = 64;
+
+/// How often doors to which something could not be told are told to look for themselves.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What doors work with.
 #[derive(Debug)]
@@ -75,6 +79,7 @@ pub async fn run_doors(
     let mut links = parts.sessions.changes();
     let mut doors = Doors::new(parts);
     doors.follow();
+    let mut again = tokio::time::interval(LOOK_AGAIN);
     loop {
         tokio::select! {
             biased;
@@ -90,6 +95,7 @@ pub async fn run_doors(
                 Ok(()) => doors.follow(),
                 Err(_) => break,
             },
+            _ = again.tick() => doors.look_again(),
             Some(ended) = doors.tasks.join_next() => {
                 if ended.is_err() {
                     tracing::error!("a door's task ended by a fault; it begins anew");
@@ -105,6 +111,21 @@ pub async fn run_doors(
 struct Running {
     plan: DoorPlan,
     inbox: mpsc::Sender<DoorMessage>,
+    /// Whether something could not be told to it.
+    has_missed: bool,
+}
+
+impl Running {
+    /// Tells a door something; what it cannot take now it looks up later.
+    fn tell(&mut self, message: DoorMessage) {
+        if self.has_missed && self.inbox.try_send(DoorMessage::Look).is_ok() {
+            self.has_missed = false;
+        }
+        if self.inbox.try_send(message).is_err() {
+            self.has_missed = true;
+            tracing::warn!(door = %self.plan.door.id, "a report was dropped: the door is busy");
+        }
+    }
 }
 
 struct Doors {
@@ -165,7 +186,12 @@ impl Doors {
         let task = DoorTask::new(Arc::clone(&self.parts), plan.clone(), messages);
         self.tasks.spawn(task.run());
         // A task whose inbox is dropped locks its strike and ends.
-        self.running.insert(id, Running { plan, inbox });
+        let running = Running {
+            plan,
+            inbox,
+            has_missed: false,
+        };
+        self.running.insert(id, running);
     }
 
     /// Gives every door whose task has ended a new one.
@@ -182,14 +208,16 @@ impl Doors {
         }
     }
 
-    fn report(&self, report: FromReader) {
+    fn report(&mut self, report: FromReader) {
         let door = self.at_reader.get(&report.reader);
-        let Some(running) = door.and_then(|door| self.running.get(door)) else {
-            return;
-        };
-        let reader = report.reader.clone();
-        if running.inbox.try_send(DoorMessage::Report(report)).is_err() {
-            tracing::warn!(%reader, "a report was dropped: its door is busy");
+        if let Some(running) = door.and_then(|door| self.running.get_mut(door)) {
+            running.tell(DoorMessage::Report(report));
+        }
+    }
+
+    fn look_again(&mut self) {
+        for running in self.running.values_mut().filter(|r| r.has_missed) {
+            running.has_missed = running.inbox.try_send(DoorMessage::Look).is_err();
         }
     }
 
@@ -207,18 +235,18 @@ impl Doors {
     }
 
     /// Changes were missed: looks at every line.
-    fn all_links(&self) {
+    fn all_links(&mut self) {
         for change in self.parts.sessions.links() {
             self.link(&change);
         }
     }
 
-    fn link(&self, change: &LinkChange) {
+    fn link(&mut self, change: &LinkChange) {
         let LinkChange { controller, link } = change;
         let of = |door: &Door| door.drive.controller() == Some(controller);
-        for running in self.running.values().filter(|r| of(&r.plan.door)) {
+        for running in self.running.values_mut().filter(|r| of(&r.plan.door)) {
             // The door asks the sessions for the truth; this only wakes it.
-            let _ = running.inbox.try_send(DoorMessage::SessionChanged);
+            running.tell(DoorMessage::SessionChanged);
         }
         let now = self.parts.world.now().utc;
         let subject = AlarmSubject::Controller(controller.clone());
