@@ -14,34 +14,25 @@ import sys
 import time
 
 import grpc
+from facts import (
+    DENIAL,
+    DOOR_FORCED,
+    GRANT,
+    LEAF_DOOR_EVENT,
+    LEAF_ENTRY,
+    LEAF_GENESIS,
+    holds,
+    read_feed,
+    refused,
+    told,
+)
 
-sys.path.insert(0, os.environ["SLUSS_EXAMPLES"])
-from controller import Api, CallError, Card, Controller, open_api  # noqa: E402
+# Found where `facts` has put the examples.
+from controller import Api, CallError, Card, Controller, open_api
 
 ENTRY = re.compile(r"journal/[a-z0-9-]+/\d+/\d+")
-GRANT, DENIAL = 1, 2
 UNKNOWN_CARD, NOT_ON_ACCESS_LIST = 1, 8
-DOOR_FORCED = 4
-LEAF_ENTRY, LEAF_DOOR_EVENT, LEAF_GENESIS = 2, 3, 1
 ANSWER_KNOWN_WITHIN_S = 10.0
-
-
-def holds(fact, truth, *seen):
-    """Says that a fact holds, or ends."""
-    if not truth:
-        print(f"FAILED: {fact}: {seen!r}", flush=True)
-        sys.exit(1)
-    print(f"ok: {fact}", flush=True)
-
-
-def refused(call):
-    """The CallError of a call that must fail."""
-    try:
-        answer = call()
-    except CallError as error:
-        return error
-    holds("a refusal was due", False, answer)
-    return None
 
 
 class Peer:
@@ -276,39 +267,6 @@ def same(one, two):
         two.entry,
         two.verified,
     )
-
-
-def told(leaf):
-    """What a leaf tells: (kind, decision or event, badge number or kind of subject)."""
-    if leaf.kind == LEAF_DOOR_EVENT:
-        return (leaf.kind, leaf.door_event.kind, None)
-    subject = leaf.entry.subject
-    which = subject.WhichOneof("subject")
-    return (
-        leaf.kind,
-        leaf.entry.decision,
-        subject.badge_number if which == "badge_number" else which,
-    )
-
-
-def read_feed(api, parent):
-    """All leaves, page by page, and a checkpoint that covers them."""
-    leaves, token = [], ""
-    deadline = time.monotonic() + ANSWER_KNOWN_WITHIN_S
-    while True:
-        request = api.message(
-            "ListFeedLeavesRequest",
-            parent=parent,
-            page_size=7,
-            page_token=token,
-            from_index=len(leaves),
-        )
-        page = api.call("FeedService", "ListFeedLeaves", request)
-        leaves.extend(page.leaves)
-        token = page.next_page_token
-        covered = page.checkpoint.tree_size == len(leaves)
-        if not token and (covered or time.monotonic() > deadline):
-            return leaves, page.checkpoint
 
 
 def leaf_hash(leaf):
