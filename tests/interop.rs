@@ -66,7 +66,7 @@ fn stranger(house: &House, controller: &Papers) -> anyhow::Result<Papers> {
 
 /// Revokes a certificate by its serial number.
 fn revoke(house: &House, papers: &Papers) -> anyhow::Result<()> {
-    let pem = papers.read("cert.pem")?;
+    let pem = fs::read_to_string(papers.folder().join("cert.pem"))?;
     let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes())?;
     let serial = data_encoding::HEXLOWER.encode(block.parse_x509()?.raw_serial());
     let config = house.config();

@@ -194,12 +194,6 @@ impl Papers {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
-
-    /// The text of one of its files.
-    pub(crate) fn read(&self, name: &str) -> anyhow::Result<String> {
-        let path = self.folder.join(name);
-        fs::read_to_string(&path).with_context(|| path.display().to_string())
-    }
 }
 
 /// Runs the server's program to its end and returns what it printed.

@@ -1,0 +1,296 @@
+"""Readers of libosdp at two lines of a running server: what the server makes of them.
+
+Reads one JSON file (argument 1; see tests/osdp_interop.rs). Prints a line for each fact that holds
+and ends with 1 at the first that does not.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import osdp
+from facts import DENIAL, DOOR_FORCED, GRANT, LEAF_DOOR_EVENT, LEAF_ENTRY
+from facts import holds, read_feed, read_page, told
+from line import Line
+
+# Found where `facts` has put the examples.
+from controller import open_api
+
+UP_WITHIN_S = 60.0  # from the making of the lines; the server starts meanwhile
+DONE_WITHIN_S = 10.0
+REFUSED_WITHIN_S = 20.0
+LATE_S = 0.15  # a process that lets a frame lie for so long may have cost a poll
+POLLS = 1000
+WINDOWS_MAX = 5
+SWIPES = 10
+LOSSES = ("timeouts", "retries", "bad_frames", "bad_macs", "dropped", "busy")
+LED_BLACK, LED_RED, LED_GREEN = (
+    osdp.CommandLEDColor.Black,
+    osdp.CommandLEDColor.Red,
+    osdp.CommandLEDColor.Green,
+)
+ENFORCED = (osdp.LibFlag.EnforceSecure,)
+CARDS = {
+    "A-100": (26, "95181cc0"),
+    "B-100": (56, "04a1b2c3d4e5f6"),
+    "unknown": (26, "9501f3c0"),
+    "misread": (26, "95181c80"),  # A-100 with its last bit, a parity, turned round
+}
+
+
+class Peer:
+    def __init__(self, given):
+        self.given = given
+        keys = {name: bytes.fromhex(key) for name, key in given["keys"].items()}
+        north, south = (Line(given["lines"][name]) for name in ("north", "south"))
+        self.lines = {"north": north, "south": south}
+        install = (osdp.LibFlag.InstallMode,)
+        self.cage = north.add(0, keys["cage-outside"], ENFORCED, 0x1001)
+        self.wrong_key = north.add(1, bytes(reversed(keys["cage-inside"])), ENFORCED, 0x1002)
+        self.in_clear = north.add(2, None, (), 0x1003)
+        self.vault = south.add(126, keys["vault-outside"], ENFORCED, 0x2001)
+        self.default_key = south.add(5, None, install, 0x2002)
+        self.impostors = {
+            "cage-inside": self.wrong_key,
+            "annex-outside": self.in_clear,
+            "vault-inside": self.default_key,
+        }
+        self.good = {"cage-outside": self.cage, "vault-outside": self.vault}
+        self.apis = {}
+        # What each customer must find on its feed, in this order: (kind, decision, badge number).
+        self.expected = {"acme": [], "bolt": []}
+        self.swipes_s = []
+
+    def api(self, identity):
+        """A connection that is warm: it has read something."""
+        if identity not in self.apis:
+            folder = self.given["identities"][identity]
+            self.apis[identity] = open_api(self.given["server"], "", folder)
+        return self.apis[identity]
+
+    def customer(self, name):
+        return self.api(name), f"customers/{name}"
+
+    def statuses(self):
+        """What the server says of its readers, by id."""
+        operator = self.api("operator")
+        request = operator.message("ListReaderStatusesRequest", page_size=100)
+        answer = operator.call("ReaderService", "ListReaderStatuses", request)
+        return {status.reader.removeprefix("readers/"): status for status in answer.statuses}
+
+    def state(self, status):
+        return self.api("operator").enum_name("ReaderState", status.state, "READER_STATE_")
+
+    def wait(self, fact, within_s, look, *seen):
+        """Looks until something is so, as often as a line has news."""
+        deadline = time.monotonic() + within_s
+        news = self.lines["north"].news
+        while not (truth := look()) and time.monotonic() < deadline:
+            with news:
+                news.wait(0.02)
+        holds(fact, truth, *(part() for part in seen))
+
+    # The lines come up.
+
+    def up(self):
+        for line in self.lines.values():
+            line.start()
+        for name, reader in self.good.items():
+            fact = f"libosdp says: {name} has a secure channel"
+            self.wait(fact, UP_WITHIN_S, reader.is_secure)
+        is_there = lambda: os.path.exists(self.given["furnished"])
+        self.wait("the customers' lists are there", UP_WITHIN_S, is_there)
+        for customer in self.expected:
+            self.length(customer)  # so that later calls find a connection
+
+        def all_secure():
+            states = {name: self.state(status) for name, status in self.statuses().items()}
+            return all(states.get(name) == "SECURE" for name in self.good)
+
+        self.wait("the server says so too", DONE_WITHIN_S, all_secure, self.statuses)
+        for name, reader in self.good.items():
+            status, serial = self.statuses()[name], f"{reader.identity.serial_number:08x}"
+            holds(f"{name}: its serial number is known", status.serial.lower() == serial, status)
+
+    # No reader without its key counts.
+
+    def refused(self):
+        for name, reader in self.impostors.items():
+            look = lambda n=name: self.state(self.statuses()[n]) in ("REFUSED", "OFFLINE")
+            self.wait(f"{name}: is not trusted", REFUSED_WITHIN_S, look, self.statuses)
+            holds(f"{name}: has no secure channel", not reader.is_secure())
+        text = self.sluss("reader", "list", "-o", "json")
+        listed = {row["reader"]: row for row in json.loads(text)}
+        states = {name: row["state"].upper() for name, row in listed.items()}
+        holds("the wrong key is named in `sluss reader list`", states["cage-inside"] == "REFUSED",
+              states)
+        for name, reader in self.impostors.items():
+            card = CARDS["B-100" if name.startswith("vault") else "A-100"]
+            taken = [reader.present(card[0], bytes.fromhex(card[1])) for _ in range(3)]
+            holds(f"{name}: libosdp has cards to tell", any(taken), taken)
+
+    def sluss(self, *arguments):
+        return subprocess.run(
+            [self.given["sluss"], *arguments],
+            env={
+                "SLUSS_SERVER": f"https://{self.given['server']}",
+                "SLUSS_IDENTITY": self.given["identities"]["operator"],
+            },
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    # 1,000 polls.
+
+    def polls(self):
+        """Counts polls until 1,000 in a row were answered.
+
+        Anew only where this very process was late, which is no loss of the line.
+        """
+        for _ in range(WINDOWS_MAX):
+            for line in self.lines.values():
+                line.slowest_s = 0.0
+            begin = self.statuses()
+            window = {}
+
+            def enough(begin=begin, window=window):
+                window.update(self.counted(begin, self.statuses()))
+                return all(counted["replies"] >= POLLS for counted in window.values())
+
+            self.wait(f"{POLLS} polls of each reader were answered", UP_WITHIN_S, enough,
+                      lambda: window)
+            lost = {n: {what: c[what] for what in LOSSES} for n, c in window.items()}
+            slowest_s = max(line.slowest_s for line in self.lines.values())
+            if slowest_s < LATE_S or not any(any(each.values()) for each in lost.values()):
+                break
+            print(f"again: this process was {slowest_s:.3f} s late: {lost}", flush=True)
+        for name, counted in window.items():
+            fact = f"{name}: {counted['replies']} polls, none was lost or refused"
+            holds(fact, not any(lost[name].values()) and counted["naks"] == 0, counted)
+
+    def counted(self, begin, end):
+        names = ("commands", "replies", "naks", *LOSSES)
+        return {
+            reader: {
+                name: getattr(end[reader].counters, name) - getattr(begin[reader].counters, name)
+                for name in names
+            }
+            for reader in self.good
+        }
+
+    # Cards.
+
+    def entries(self, customer, from_index):
+        page = read_page(*self.customer(customer), from_index)
+        return [told(leaf) for leaf in page.leaves if leaf.kind == LEAF_ENTRY]
+
+    def length(self, customer):
+        return read_page(*self.customer(customer), 0).total_size
+
+    def denied(self, reader, customer, card, subject):
+        """A card that opens nothing: an entry, a red light, and no output."""
+        before, blinks = self.length(customer), reader.lights().count((LED_RED, LED_BLACK))
+        opened = len(reader.outputs())
+        self.show(reader, card)
+        want = [(LEAF_ENTRY, DENIAL, subject)]
+        look = lambda: self.entries(customer, before) == want
+        self.wait(f"{card} at {customer}'s door: the denial is in the feed", DONE_WITHIN_S, look,
+                  lambda: self.entries(customer, before))
+        look = lambda: reader.lights().count((LED_RED, LED_BLACK)) > blinks
+        self.wait("and the reader blinks red", DONE_WITHIN_S, look, lambda: reader.done)
+        holds("and no output was switched", len(reader.outputs()) == opened, reader.done)
+        self.expected[customer] += want
+
+    def granted(self, reader, customer, card, output):
+        """A card that opens: libosdp's own callback finds the entry in the customer's feed."""
+        before, opened, at = self.length(customer), len(reader.outputs()), []
+        want = (LEAF_ENTRY, GRANT, card)
+
+        def on_output(number):
+            at.append(time.monotonic())
+            found = self.entries(customer, before)
+            return [] if (found, number) == ([want], output) else [(found, number)]
+
+        reader.on_output = on_output
+        begin = time.monotonic()
+        self.show(reader, card)
+        look = lambda: len(reader.outputs()) > opened
+        self.wait(f"{card} at {customer}'s door: libosdp switches an output on", DONE_WITHIN_S,
+                  look, lambda: (reader.done, self.entries(customer, before)))
+        reader.on_output = None
+        holds("and its callback found the grant in the feed", not reader.failures, reader.failures)
+        self.swipes_s.append(at[0] - begin)
+        self.expected[customer].append(want)
+
+    def show(self, reader, card):
+        bits, digits = CARDS[card]
+        if not reader.present(bits, bytes.fromhex(digits)):
+            holds(f"libosdp takes {card}", False)
+
+    def forced(self):
+        """The contact opens, and nobody was granted."""
+        before = self.length("acme")
+        taken = [self.cage.contacts(0, 0), self.cage.contacts(1, 0)]
+        holds("libosdp has contacts to tell", all(taken), taken)
+
+        def is_there():
+            leaves = read_page(*self.customer("acme"), before).leaves
+            return (LEAF_DOOR_EVENT, DOOR_FORCED, None) in [told(leaf) for leaf in leaves]
+
+        self.wait("acme's door was forced, says the feed", DONE_WITHIN_S, is_there)
+        self.cage.contacts(0, 0)
+
+    def cards(self):
+        self.denied(self.cage, "acme", "unknown", "unknown_card")
+        self.denied(self.cage, "acme", "B-100", "pseudonym")
+        self.forced()
+        self.granted(self.cage, "acme", "A-100", 1)
+        self.denied(self.cage, "acme", "misread", "unknown_card")
+        self.denied(self.vault, "bolt", "A-100", "pseudonym")
+        for _ in range(SWIPES):
+            self.granted(self.vault, "bolt", "B-100", 0)
+            self.granted(self.cage, "acme", "A-100", 1)
+        lit = [on for on, _ in self.cage.lights()]
+        holds("a grant shows green", LED_GREEN in lit, self.cage.done)
+        middle = statistics.median(self.swipes_s) * 1000
+        worst = max(self.swipes_s) * 1000
+        print(f"from card to output: median {middle:.1f} ms, longest {worst:.1f} ms", flush=True)
+
+    # At the end.
+
+    def books(self):
+        for customer, want in self.expected.items():
+            leaves, _ = read_feed(*self.customer(customer))
+            found = [told(leaf) for leaf in leaves if leaf.kind == LEAF_ENTRY]
+            holds(f"{customer}'s feed has each card once, and no impostor's", found == want, found)
+        statuses = self.statuses()
+        for name, reader in self.good.items():
+            counters = statuses[name].counters
+            holds(f"{name}: every card was counted", counters.cards == reader.cards, counters)
+            holds(f"{name}: one session served all", counters.sessions == 1, counters)
+            # The library's Python binding cannot answer ISTAT; its contacts are told as events.
+            holds(f"{name}: it refused nothing but ISTAT", counters.naks <= 1, counters)
+        for name, reader in self.impostors.items():
+            status = statuses[name]
+            trusted = self.state(status) in ("SECURE", "PLAIN") or status.counters.cards
+            holds(f"{name}: is still not trusted", not trusted, status)
+            holds(f"{name}: was told nothing", not reader.done, reader.done)
+
+    def run(self):
+        self.up()
+        self.refused()
+        self.polls()
+        self.cards()
+        self.books()
+        for line in self.lines.values():
+            line.close()
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as file:
+        Peer(json.load(file)).run()
+    print("all facts hold", flush=True)
