@@ -13,10 +13,8 @@ import time
 import tty
 
 import osdp
-import osdp_sys
 
-START, LEN_BYTES_MAX = 0x53, 1440
-MARK = 0xFF
+START, LEN_BYTES_MIN, LEN_BYTES_MAX = 0x53, 8, 1440
 IDLE_S = 0.005  # how long a line waits for bytes before its peripherals run for their own timers
 ENERGISING = (2, 4, 5)  # control codes of OUT that switch an output on (OSDP 2.2, osdp_OUT)
 CAPABILITIES = (
@@ -39,7 +37,7 @@ def cut(buffer):
         if len(buffer) < 4:
             return frames
         length = buffer[2] | buffer[3] << 8
-        if not 8 <= length <= LEN_BYTES_MAX:
+        if not LEN_BYTES_MIN <= length <= LEN_BYTES_MAX:
             del buffer[0]
             continue
         if len(buffer) < length:
@@ -77,7 +75,7 @@ class Reader:
         self.on_output = None  # called with an output's number while libosdp switches it on
         self.failures = []  # what `on_output` had to say
         self.cards = 0
-        self.identity = osdp.PdId(3, 7, 0x00C0FFEE & 0xFFFFFF, serial, 0x030201)
+        self.identity = osdp.PdId(3, 7, 0xC0FFEE, serial, 0x030201)
         # libosdp does not own the channel: it has to live as long as the peripheral does.
         self.channel = Channel(line.send)
         info = osdp.PDInfo(address, self.channel, scbk=key, flags=flags, id=self.identity)
@@ -157,8 +155,7 @@ class Line:
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
         self.readers = []
-        self.frames = 0
-        self.slowest_s = 0.0  # longest time in which a frame was not answered by this process
+        self.slowest_s = 0.0  # longest time for which this process let a frame lie
         self.is_open = True
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -197,4 +194,3 @@ class Line:
             if frame is not None:
                 reader.channel.frames.append(frame)
             reader.device.ctx.refresh()
-        self.frames += frame is not None
