@@ -152,19 +152,18 @@ impl Alarms {
         }
     }
 
-    /// Changes that wait for the journal, and how many were dropped since this was asked last.
-    pub fn take_backlog(&self) -> (Vec<AlarmChange>, u64) {
+    /// The oldest change that waits for the journal, and how many were dropped since this was
+    /// asked last.
+    pub fn take_change(&self) -> (Option<AlarmChange>, u64) {
         let mut state = self.lock();
         let dropped = std::mem::take(&mut state.dropped_count);
-        (state.backlog.drain(..).collect(), dropped)
+        (state.backlog.pop_front(), dropped)
     }
 
     /// Puts back, in front, what the journal did not take.
-    pub fn put_back(&self, changes: Vec<AlarmChange>) {
+    pub fn put_back(&self, change: AlarmChange) {
         let mut state = self.lock();
-        for change in changes.into_iter().rev() {
-            state.backlog.push_front(change);
-        }
+        state.backlog.push_front(change);
         state.bound_backlog();
     }
 
@@ -251,6 +250,17 @@ mod tests {
         alarms.raise(AlarmKind::DoorForced, door(id), ("it opened", at(1)));
     }
 
+    /// All changes that wait, and how many were dropped.
+    fn waiting(alarms: &Alarms) -> (Vec<AlarmChange>, u64) {
+        let mut found = (Vec::new(), 0);
+        loop {
+            let (change, dropped) = alarms.take_change();
+            found.1 += dropped;
+            let Some(change) = change else { return found };
+            found.0.push(change);
+        }
+    }
+
     fn operator() -> Caller {
         Caller::Operator("first".into())
     }
@@ -263,7 +273,7 @@ mod tests {
         forced(&alarms, "b");
         let numbers: Vec<u64> = alarms.list().iter().map(|a| a.number.0).collect();
         assert_eq!(numbers, [8, 7]);
-        assert_eq!(alarms.take_backlog().0.len(), 2);
+        assert_eq!(waiting(&alarms).0.len(), 2);
     }
 
     #[test]
@@ -281,7 +291,7 @@ mod tests {
                 acknowledge().unwrap();
             }
             assert!(alarms.list().is_empty());
-            assert_eq!(alarms.take_backlog().0.len(), 3);
+            assert_eq!(waiting(&alarms).0.len(), 3);
         }
     }
 
@@ -329,9 +339,11 @@ mod tests {
             }
         }
         assert_eq!(alarms.list().len(), ALARMS_MAX);
-        let (backlog, dropped) = alarms.take_backlog();
+        let (backlog, dropped) = waiting(&alarms);
         assert_eq!((backlog.len(), dropped), (BACKLOG_MAX, 2_003));
-        alarms.put_back(backlog.clone());
-        assert_eq!(alarms.take_backlog().0, backlog);
+        let (oldest, _) = alarms.take_change();
+        assert_eq!(oldest, None, "all of it was taken");
+        alarms.put_back(backlog[0].clone());
+        assert_eq!(alarms.take_change().0.as_ref(), backlog.first());
     }
 }

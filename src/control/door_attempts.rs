@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::LockState;
 use super::door::DoorInput;
 use super::door_task::DoorTask;
 use super::keypad::PinTyped;
@@ -76,8 +77,12 @@ impl DoorTask {
         };
         self.step(input, now);
         if let Some(reader) = self.shower.take() {
-            // Nothing came of it: the leave was too old.
-            self.show(&reader, Indication::Trouble);
+            // The strike was not told anything: it is left unlocked, or the leave was too old.
+            let indication = match self.state.lock_state() {
+                LockState::Unlocked => Indication::Granted,
+                LockState::Locked | LockState::Released | LockState::Unknown => Indication::Trouble,
+            };
+            self.show(&reader, indication);
         }
     }
 }

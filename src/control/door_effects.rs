@@ -63,8 +63,24 @@ impl DoorTask {
         let (id, setup) = (self.plan.door.id.clone(), DoorSetup::of(&self.plan.door));
         let ended = mem::replace(&mut self.state, DoorState::new(id, setup, now.moment));
         for effect in ended.end() {
-            // Offline readers lock by themselves: releases are timed.
-            let _ = self.perform(effect, now);
+            // Alarms stay until the door is seen closed, or is no more. Offline readers lock by
+            // themselves: releases are timed.
+            if !matches!(effect, DoorEffect::Clear(_)) {
+                let _ = self.perform(effect, now);
+            }
+        }
+    }
+
+    /// Waits for orders that are being written, and says that they were not carried out.
+    pub(super) async fn settle_orders(&mut self) {
+        while let Some(outcome) = self.orders.join_next().await {
+            if let Ok(OrderOutcome::Written { request, receipt }) = outcome {
+                let answer = match receipt {
+                    Ok(receipt) => OrderError::Refused(receipt.entry().clone()),
+                    Err(error) => error.into(),
+                };
+                drop(request.reply.send(Err(answer)));
+            }
         }
     }
 
@@ -222,9 +238,10 @@ impl DoorTask {
         }));
     }
 
-    /// Writes an order; it comes back to [`Self::outcome`]. What cannot be reached is not written.
+    /// Writes an order; it comes back to [`Self::outcome`]. What cannot be reached is not written,
+    /// but an order to lock is: it ends what was ordered before.
     pub(super) fn order(&mut self, request: OrderRequest) {
-        if !self.is_online() {
+        if !self.is_online() && request.order != DoorOrder::Lock {
             let door = request.door.clone();
             drop(request.reply.send(Err(OrderError::Offline(door))));
             return;

@@ -131,37 +131,35 @@ impl Waiting {
 /// Writes each change of an alarm into the journal, for ever; what is refused is tried again.
 pub async fn write_alarms(alarms: Alarms, scribe: Scribe) {
     loop {
-        let (changes, dropped) = alarms.take_backlog();
-        if dropped > 0 {
-            tracing::error!(
-                dropped,
-                "changes of alarms were dropped: the journal was away"
-            );
-        }
-        if changes.is_empty() {
+        let Some(change) = next_change(&alarms) else {
             alarms.journal_waits().await;
             continue;
-        }
-        let mut changes = VecDeque::from(changes);
-        while let Some(change) = changes.front() {
-            if scribe.record_act(act_of(change)).await.is_err() {
-                alarms.put_back(changes.into());
-                tokio::time::sleep(RETRY).await;
-                break;
-            }
-            changes.pop_front();
+        };
+        if scribe.record_act(act_of(&change)).await.is_err() {
+            alarms.put_back(change);
+            tokio::time::sleep(RETRY).await;
         }
     }
 }
 
 /// Writes what is left, once, when the server stops.
 pub async fn flush_alarms(alarms: &Alarms, scribe: &Scribe) {
-    let (changes, _) = alarms.take_backlog();
-    for change in &changes {
-        if let Err(error) = scribe.record_act(act_of(change)).await {
+    while let Some(change) = next_change(alarms) {
+        if let Err(error) = scribe.record_act(act_of(&change)).await {
             tracing::error!(%error, "a change of an alarm was lost when the server stopped");
         }
     }
+}
+
+fn next_change(alarms: &Alarms) -> Option<AlarmChange> {
+    let (change, dropped) = alarms.take_change();
+    if dropped > 0 {
+        tracing::error!(
+            dropped,
+            "changes of alarms were dropped: the journal was away"
+        );
+    }
+    change
 }
 
 fn act_of(change: &AlarmChange) -> Act {

@@ -14,10 +14,10 @@ use super::door::{ContactReading, DoorInput, DoorSetup, DoorState, ExitReading};
 use super::door_attempts::Attempted;
 use super::door_desk::OrderRequest;
 use super::door_effects::OrderOutcome;
-use super::lines::{FromReader, Indication, LinkState, ReaderEvent, ReaderOrder};
+use super::lines::{FromReader, Indication, LinkState, LinkStatus, ReaderEvent, ReaderOrder};
 use super::reader_post::{PostAct, ReaderPost};
 use super::site_doors::{DoorPlan, DoorsParts};
-use super::{DoorStatus, OrderError};
+use super::{DoorPosition, DoorStatus, OrderError};
 use crate::store::JournalRef;
 use crate::types::{
     AlarmKind, AlarmSubject, DoorEventKind, DoorWiring, FactorRequirement, Moment, Now, ReaderId,
@@ -67,6 +67,7 @@ pub(super) struct DoorTask {
     pub(super) shower: Option<ReaderId>,
     pub(super) heard_at: Option<UtcTime>,
     told: Option<DoorStatus>,
+    has_seen_closed: bool,
 }
 
 impl DoorTask {
@@ -94,6 +95,7 @@ impl DoorTask {
             shower: None,
             heard_at: None,
             told: None,
+            has_seen_closed: false,
         }
     }
 
@@ -121,8 +123,8 @@ impl DoorTask {
             }
             self.tell_board();
         }
-        // Locks, answers whoever waits, ends the door's alarms.
         self.finish();
+        self.settle_orders().await;
     }
 
     pub(super) fn now(&self) -> Now {
@@ -132,25 +134,51 @@ impl DoorTask {
     /// Looks at what is known of its readers and its controller: what was told before this task
     /// was there, or was dropped, is not told again.
     fn look(&mut self) {
-        let at = self.now().moment;
         for status in self.parts.lines.statuses() {
-            let reader = status.plan.reader;
-            let Some(post) = self.posts.get(&reader) else {
-                continue;
-            };
-            let event = match (status.state, post.is_online()) {
-                (LinkState::Secure | LinkState::Plain, false) => ReaderEvent::Online,
-                (LinkState::Offline | LinkState::Refused | LinkState::LineDown, true) => {
-                    ReaderEvent::Offline
-                }
-                (LinkState::Secure | LinkState::Plain, true)
-                | (LinkState::Offline | LinkState::Refused | LinkState::LineDown, false) => {
-                    continue;
-                }
-            };
-            self.report(FromReader { reader, at, event });
+            if self.posts.contains_key(&status.plan.reader) {
+                self.look_at(status);
+            }
         }
-        self.link_changed();
+        let controller = self.plan.door.drive.controller();
+        let is_online = controller.map(|id| self.parts.sessions.is_online(id));
+        if is_online.is_some_and(|is_online| is_online != self.state.is_online()) {
+            self.link_changed();
+        }
+    }
+
+    fn look_at(&mut self, status: LinkStatus) {
+        let at = self.now().moment;
+        let reader = status.plan.reader;
+        let was_online = self.posts.get(&reader).is_some_and(ReaderPost::is_online);
+        let tell = |event| FromReader {
+            reader: reader.clone(),
+            at,
+            event,
+        };
+        match status.state {
+            LinkState::Secure | LinkState::Plain => {
+                if !was_online {
+                    self.report(tell(ReaderEvent::Online));
+                }
+                self.report(tell(ReaderEvent::Switches {
+                    is_tampered: status.is_tampered,
+                    is_power_failing: status.is_power_failing,
+                }));
+                if !status.inputs.is_empty() {
+                    self.report(tell(ReaderEvent::Inputs(status.inputs)));
+                }
+            }
+            LinkState::Offline | LinkState::LineDown if was_online => {
+                self.report(tell(ReaderEvent::Offline));
+            }
+            LinkState::Refused if was_online => {
+                if let Some(post) = self.posts.get_mut(&reader) {
+                    post.refused();
+                }
+                self.drive_event(&reader, DoorInput::DriveOffline);
+            }
+            LinkState::Offline | LinkState::LineDown | LinkState::Refused => {}
+        }
     }
 
     fn deadline(&self) -> Option<Moment> {
@@ -224,8 +252,12 @@ impl DoorTask {
             }
             ReaderEvent::Keys(keys) => acts.extend(post.keys(keys, at)),
             ReaderEvent::Online => self.drive_event(&reader, DoorInput::DriveOnline),
-            ReaderEvent::Offline | ReaderEvent::LineDown(_) | ReaderEvent::NotTrusted(_) => {
+            ReaderEvent::Offline | ReaderEvent::LineDown(_) => {
                 self.drive_event(&reader, DoorInput::DriveOffline);
+            }
+            ReaderEvent::NotTrusted(_) => {
+                self.act(&reader, acts);
+                return self.look();
             }
             ReaderEvent::Inputs(inputs) => self.inputs(&reader, &inputs, at),
             ReaderEvent::StrikeSet { output, is_release } => {
@@ -280,6 +312,20 @@ impl DoorTask {
                 ContactReading::Closed
             };
             self.step(DoorInput::Contact(reading), now);
+            self.seen_closed(now);
+        }
+    }
+
+    /// Alarms that an earlier task, a controller or an earlier wiring has raised end when the door
+    /// is first seen closed.
+    fn seen_closed(&mut self, now: Now) {
+        if self.has_seen_closed || self.state.position() != DoorPosition::Closed {
+            return;
+        }
+        self.has_seen_closed = true;
+        let subject = AlarmSubject::Door(self.plan.door.id.clone());
+        for kind in [AlarmKind::DoorForced, AlarmKind::DoorHeld] {
+            self.parts.alarms.clear(kind, &subject, now.utc);
         }
     }
 
@@ -322,6 +368,10 @@ impl DoorTask {
 
     /// Tells the board what is known, where that has changed.
     fn tell_board(&mut self) {
+        if self.inbox.is_closed() {
+            // There is no such door any more, or another task has it.
+            return;
+        }
         let status = self.status();
         if self.told.as_ref() != Some(&status) {
             self.parts.board.set(status.clone());

@@ -195,6 +195,11 @@ pub struct LinkStatus {
     pub firmware: String,
     /// Whether its tamper switch is open.
     pub is_tampered: bool,
+    /// Whether it says that its power fails.
+    pub is_power_failing: bool,
+    /// Its inputs as they were read last, the first first; empty until they were, and while it is
+    /// not online.
+    pub inputs: Vec<bool>,
     /// When it answered last.
     pub heard_at: Option<UtcTime>,
     /// Counted since the server started.

@@ -135,7 +135,10 @@ impl ReaderPost {
                 vec![PostAct::Raise(AlarmKind::BusDown, line, why.to_string())]
             }
             ReaderEvent::NotTrusted(what) => {
-                self.link = Link::Offline;
+                // Whether its session goes on is for its line to say.
+                if let Link::Expected(_) = self.link {
+                    self.link = Link::Offline;
+                }
                 let what = (*what).to_owned();
                 vec![PostAct::Raise(AlarmKind::ReaderSecurity, subject, what)]
             }
@@ -173,6 +176,11 @@ impl ReaderPost {
         } else {
             PostAct::Clear(kind, subject)
         }
+    }
+
+    /// It is not listened to any more; the alarm says why.
+    pub(super) fn refused(&mut self) {
+        self.link = Link::Offline;
     }
 
     /// Its line works again, or for the first time: it may take a moment to answer.

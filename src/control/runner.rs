@@ -139,7 +139,10 @@ impl Runner {
             card: card.clone(),
             pin: pin.evidence,
         };
-        let evidence = pin.evidence;
+        // Before anything may fail: whoever is forced has said so.
+        if pin.evidence == PinEvidence::Duress {
+            self.raise_duress(&rules.roster, &presented.access_point, now.utc);
+        }
         let decision = decide(&rules.roster, &attempt, now.utc);
         let entry = AttemptEntry {
             source: presented.source.clone(),
@@ -157,9 +160,6 @@ impl Runner {
             Ok(Recorded::Denial(receipt)) => !receipt.is_repeat(),
             Ok(Recorded::AlreadyDecided(_) | Recorded::DecideAgain) | Err(_) => false,
         };
-        if is_written && evidence == PinEvidence::Duress {
-            self.raise_duress(&rules.roster, &presented.access_point, now.utc);
-        }
         if !is_written {
             pin.do_not_count();
         }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::door_desk::{Board, OrderRequest};
 use super::door_journal::DoorJournal;
 use super::door_task::{DoorMessage, DoorTask};
-use super::lines::{FromReader, ReaderLines, ReaderPlan};
+use super::lines::{FromReader, LinkState, ReaderLines, ReaderPlan};
 use super::sessions::{Link, LinkChange, Sessions};
 use super::{Alarms, OrderError, Runner};
 use crate::policy::Roster;
@@ -132,6 +132,8 @@ struct Doors {
     parts: Arc<DoorsParts>,
     running: BTreeMap<DoorId, Running>,
     at_reader: BTreeMap<ReaderId, DoorId>,
+    /// The readers as they were when they were looked at last.
+    seen: BTreeMap<ReaderId, LinkState>,
     tasks: JoinSet<()>,
 }
 
@@ -141,6 +143,7 @@ impl Doors {
             parts,
             running: BTreeMap::new(),
             at_reader: BTreeMap::new(),
+            seen: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -164,8 +167,28 @@ impl Doors {
             .flat_map(|(door, plan)| plan.readers.iter().map(|r| (r.id.clone(), door.clone())))
             .collect();
         self.parts.lines.plan(reader_plans(&plans));
+        self.forget_alarms(&plans);
         for (id, plan) in plans {
             self.set(id, plan);
+        }
+    }
+
+    /// Ends alarms of what the rules no longer know: nobody else would.
+    fn forget_alarms(&self, plans: &BTreeMap<DoorId, DoorPlan>) {
+        let readers = || plans.values().flat_map(|plan| &plan.readers);
+        let roster = &self.parts.rules.load().roster;
+        let is_known = |subject: &AlarmSubject| match subject {
+            AlarmSubject::Door(door) => plans.contains_key(door),
+            AlarmSubject::Reader(reader) => readers().any(|r| r.id == *reader),
+            AlarmSubject::Controller(controller) => roster.controller(controller).is_some(),
+            AlarmSubject::Bus(bus) => readers().any(|r| r.bus == *bus),
+            AlarmSubject::Store => true,
+        };
+        let now = self.parts.world.now().utc;
+        for alarm in self.parts.alarms.list() {
+            if alarm.cleared_at.is_none() && !is_known(&alarm.subject) {
+                self.parts.alarms.clear(alarm.kind, &alarm.subject, now);
+            }
         }
     }
 
@@ -215,7 +238,21 @@ impl Doors {
         }
     }
 
+    /// Tells doors to look whose readers are not as they were told, or that missed something.
     fn look_again(&mut self) {
+        let statuses = self.parts.lines.statuses();
+        let states: BTreeMap<_, _> = statuses
+            .into_iter()
+            .map(|status| (status.plan.reader, status.state))
+            .collect();
+        for (reader, state) in &states {
+            let is_new = self.seen.get(reader) != Some(state);
+            let door = self.at_reader.get(reader).filter(|_| is_new);
+            if let Some(running) = door.and_then(|door| self.running.get_mut(door)) {
+                running.has_missed = true;
+            }
+        }
+        self.seen = states;
         for running in self.running.values_mut().filter(|r| r.has_missed) {
             running.has_missed = running.inbox.try_send(DoorMessage::Look).is_err();
         }

@@ -290,6 +290,7 @@ impl Link {
             return Vec::new();
         }
         self.inputs = Some(inputs.clone());
+        self.is_changed = true;
         vec![ReaderEvent::Inputs(inputs)]
     }
 
@@ -338,7 +339,11 @@ impl Link {
     pub(super) fn write(&self, status: &mut LinkStatus) {
         status.state = self.state;
         status.trouble = self.trouble.clone().into_owned();
-        status.is_tampered = self.switches.is_some_and(|(is_tampered, _)| is_tampered);
+        let (is_tampered, is_power_failing) = self.switches.unwrap_or_default();
+        status.is_tampered = is_tampered;
+        status.is_power_failing = is_power_failing;
+        let inputs = self.inputs.as_ref().filter(|_| self.is_online());
+        status.inputs = inputs.cloned().unwrap_or_default();
         status.heard_at = self.heard_at;
         if let Some(identity) = &self.identity {
             let [v0, v1, v2] = identity.vendor;

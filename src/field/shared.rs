@@ -171,6 +171,8 @@ fn unheard(plan: ReaderPlan, port: String) -> LinkStatus {
         serial: String::new(),
         firmware: String::new(),
         is_tampered: false,
+        is_power_failing: false,
+        inputs: Vec::new(),
         heard_at: None,
         counters: LinkCounters::default(),
     }

@@ -22,7 +22,7 @@ use crate::service::status::{
 };
 use crate::service::tally::Tally;
 use crate::store::secrets::Secrets;
-use crate::store::{AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
+use crate::store::{Acknowledged, AppendError, Reported, ReportedEntry, RulesCell, Scribe, Source};
 use crate::types::{
     AccessPointId, BootId, Caller, ControllerId, FactorSet, Moment, SourceEvent, UtcTime, World,
 };
@@ -144,6 +144,22 @@ impl DoorApi {
         })
     }
 
+    /// Writes what is reported, and raises the alarms that are in it.
+    fn write_and_hear(
+        &self,
+        entries: Vec<ReportedEntry>,
+    ) -> impl Future<Output = Result<Vec<Acknowledged>, AppendError>> + Send + 'static {
+        let (scribe, alarms) = (self.parts.scribe.clone(), self.parts.alarms.clone());
+        let (rules, world) = (Arc::clone(&self.parts.rules), Arc::clone(&self.parts.world));
+        async move {
+            let written = scribe.record_reported(entries.clone()).await?;
+            let rules = rules.load();
+            let now = world.now().utc;
+            hear_reported(&alarms, &rules.roster, (&entries, &written), now);
+            Ok(written)
+        }
+    }
+
     /// When an event happened: not in a future that no slow clock explains.
     fn past(&self, event: &DoorEvent, field: &str) -> Result<UtcTime, Status> {
         let event_at = read_door::time(event.event_time.as_ref(), field)?;
@@ -241,10 +257,11 @@ impl DoorService for DoorApi {
             .enumerate()
             .map(read)
             .collect::<Result<Vec<_>, _>>()?;
-        let written = self.parts.scribe.record_reported(entries.clone()).await;
+        // A task of its own, which ends with the commit: a caller that hangs up must not keep what
+        // was written from being heard.
+        let written = tokio::spawn(self.write_and_hear(entries)).await;
+        let written = written.map_err(|_| fault(Reason::Internal))?;
         let written = written.map_err(|error| append_refused(&error))?;
-        let (rules, now) = (self.parts.rules.load(), self.parts.world.now().utc);
-        hear_reported(&self.parts.alarms, &rules.roster, (&entries, &written), now);
         let acknowledgements = written.into_iter().map(|known| DoorEventAcknowledgement {
             counter: known.counter,
             entry: known.entry.name(),

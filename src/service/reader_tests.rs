@@ -36,6 +36,8 @@ fn status(id: &str) -> LinkStatus {
         serial: "0000002a".to_owned(),
         firmware: "3.4.5".to_owned(),
         is_tampered: true,
+        is_power_failing: false,
+        inputs: Vec::new(),
         heard_at: UtcTime::from_unix(11).ok(),
         counters: LinkCounters {
             commands: 1,

@@ -253,11 +253,11 @@ impl Pen {
     ) -> Result<u64, AppendError> {
         round.entries = round.entries.saturating_add(1);
         staged.map_err(|error| {
-            match &error {
+            match error {
                 StageError::Seal(_) => self.fail(error.to_string()),
-                StageError::Key(_) | StageError::Gone(_) | StageError::DoorGone(_) => {
-                    tracing::error!(%error, "an entry was refused");
-                }
+                StageError::Key(_) => tracing::error!(%error, "an entry was refused"),
+                StageError::Gone(access_point) => return AppendError::Gone(access_point),
+                StageError::DoorGone(door) => return AppendError::DoorGone(door),
             }
             AppendError::Unavailable(error.to_string())
         })

@@ -133,9 +133,9 @@ impl Writer {
         Ok(sequence)
     }
 
-    /// Whether something waits to be applied to sled.
+    /// Whether something waits to be applied to sled, and sled is there to take it.
     pub fn has_waiting(&self) -> bool {
-        !self.shared.overlay().is_empty()
+        self.engine().is_some() && !self.shared.overlay().is_empty()
     }
 
     /// Whether so much waits that it should be applied though more is coming.

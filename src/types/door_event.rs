@@ -17,11 +17,11 @@ pub enum DoorEventKind {
     DoorClosed,
     /// A reader or its line was tampered with.
     Tamper,
-    /// An operator had it opened once.
+    /// An operator ordered it to be opened once.
     OpenedByOrder,
-    /// An operator had it unlocked for a time.
+    /// An operator ordered it to be left unlocked for a time.
     UnlockedByOrder,
-    /// An operator had it locked.
+    /// An operator ordered it to be locked.
     LockedByOrder,
 }
 
