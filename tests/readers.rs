@@ -15,6 +15,10 @@ mod journal;
 #[path = "readers/seen.rs"]
 mod seen;
 
+#[path = "readers/impostors.rs"]
+mod impostors;
+#[path = "readers/keypads.rs"]
+mod keypads;
 #[path = "readers/stores.rs"]
 mod stores;
 #[path = "readers/swipes.rs"]

@@ -1,10 +1,14 @@
 //! What is seen of a device from outside.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
-use sluss_sim::{LedPattern, Observed, ReaderHandle, Seen};
+use sluss_sim::{Card, LedPattern, Observed, ReaderHandle, Seen};
 
 use crate::house::DEADLINE;
+
+/// How long after a card the next one is shown to a reader that is awaited.
+const BETWEEN_CARDS: Duration = Duration::from_millis(100);
 
 /// Colours as the standard numbers them.
 pub(crate) const RED: u8 = 1;
@@ -50,6 +54,38 @@ impl Watcher {
         }
     }
 
+    /// The next thing of this kind if it comes within a time.
+    pub(crate) fn within(
+        &mut self,
+        time: Duration,
+        is_it: impl Fn(&Seen) -> bool,
+    ) -> Option<Observed> {
+        loop {
+            while let Some(observed) = self.seen.get(self.told) {
+                self.told += 1;
+                if is_it(&observed.what) {
+                    return Some(observed.clone());
+                }
+            }
+            self.seen.push(self.receiver.recv_timeout(time).ok()?);
+        }
+    }
+
+    /// Presents a card again and again until one opens; how long after a moment that was.
+    ///
+    /// What is read before a session is up is dropped, so that one card is not enough.
+    #[track_caller]
+    pub(crate) fn opens_after(&mut self, card: &Card, since: Instant) -> Duration {
+        self.told = self.all().len();
+        for _ in 0..400 {
+            self.device.present(card);
+            if let Some(opened) = self.within(BETWEEN_CARDS, is_release) {
+                return opened.at.saturating_duration_since(since);
+            }
+        }
+        panic!("opens no more: {:?}", self.seen)
+    }
+
     /// Everything seen so far.
     pub(crate) fn all(&mut self) -> Vec<Seen> {
         self.seen.extend(self.receiver.try_iter());
@@ -68,7 +104,7 @@ impl Watcher {
         let until = self.device.polls() + count;
         let mut waits = 0_u32;
         while self.device.polls() < until {
-            std::thread::park_timeout(std::time::Duration::from_millis(5));
+            std::thread::park_timeout(Duration::from_millis(5));
             waits += 1;
             assert!(waits < 8_000, "{:?}", self.device.counters());
         }
