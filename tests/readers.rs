@@ -15,6 +15,8 @@ mod journal;
 #[path = "readers/seen.rs"]
 mod seen;
 
+#[path = "readers/doors.rs"]
+mod doors;
 #[path = "readers/impostors.rs"]
 mod impostors;
 #[path = "readers/keypads.rs"]
