@@ -15,12 +15,16 @@ mod journal;
 #[path = "readers/seen.rs"]
 mod seen;
 
+#[path = "readers/bad_lines.rs"]
+mod bad_lines;
 #[path = "readers/doors.rs"]
 mod doors;
 #[path = "readers/impostors.rs"]
 mod impostors;
 #[path = "readers/keypads.rs"]
 mod keypads;
+#[path = "readers/ports.rs"]
+mod ports;
 #[path = "readers/stores.rs"]
 mod stores;
 #[path = "readers/swipes.rs"]
