@@ -5,12 +5,7 @@
 //! often each cause is measured, 10 by default.
 
 #[path = "../tests/readers/house.rs"]
-#[expect(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "shared with the tests"
-)]
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests")]
 mod house;
 #[path = "../tests/readers/seen.rs"]
 #[expect(dead_code, clippy::panic, reason = "shared with the tests")]

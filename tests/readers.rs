@@ -1,7 +1,6 @@
 //! Readers and doors, seen from outside: a whole server on simulated lines, and callers over mTLS.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that cannot go on says so by stopping"
 )]

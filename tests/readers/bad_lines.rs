@@ -186,7 +186,7 @@ fn rubbish() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_of_any_kind_are_counted_and_open_nothing() {
+async fn invariant_9_bytes_of_any_kind_on_a_line_open_nothing() {
     let mut house = House::draft(Draft {
         south: None,
         ..Draft::default()

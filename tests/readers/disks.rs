@@ -1,9 +1,10 @@
-//! Disks that fail when they are told to.
+//! Disks that fail, or are slow, when they are told to.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sluss::store::disk::{Disk, DiskFile, RealDisk};
 
@@ -14,7 +15,12 @@ pub(crate) enum Failing {
     Everything,
     /// New files: there is no room for any.
     NewFiles,
+    /// Nothing, but a sync takes longer than a grant may be acted on.
+    Slow,
 }
+
+/// How long a sync of a slow disk takes; a grant is good for 2 s.
+const SLOW_SYNC: Duration = Duration::from_millis(2_300);
 
 /// The real disk until its switch is on.
 #[derive(Debug, Clone)]
@@ -114,6 +120,9 @@ impl DiskFile for SwitchedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.disk.touch(Failing::Everything)?;
+        if self.disk.failing == Failing::Slow && self.disk.is_on.load(Ordering::SeqCst) {
+            std::thread::park_timeout(SLOW_SYNC);
+        }
         self.file.sync_data()
     }
 }

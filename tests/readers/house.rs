@@ -421,7 +421,7 @@ where
     W: PartialEq,
 {
     let mut last = None;
-    let waited = tokio::time::timeout(DEADLINE, async {
+    let found = tokio::time::timeout(DEADLINE, async {
         loop {
             let seen = look().await;
             if seen.borrow() == wanted {
@@ -431,9 +431,8 @@ where
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     });
-    if waited.await.is_err() {
-        panic!("wanted {wanted:?}, saw {last:?}");
-    }
+    let is_found = found.await.is_ok();
+    assert!(is_found, "wanted {wanted:?}, saw {last:?}");
 }
 
 /// Waits until something is so.

@@ -8,6 +8,7 @@ use sluss::store::JournalKind;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
 
 use crate::disks::{Failing, SwitchedDisk};
 use crate::house::{Draft, House, alex, until, until_so};
@@ -77,6 +78,34 @@ async fn invariant_1_a_store_that_fails_never_energises_the_strike() {
     at_office.wait(is_release);
     assert_eq!(house.standing().await, []);
     house.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_1_leave_that_comes_too_late_opens_nothing_and_is_said() {
+    let disk = SwitchedDisk::new(Failing::Slow);
+    let mut house = on(&disk).await;
+    let device = house.device("r-office");
+    let mut seen = Watcher::of(&device);
+    disk.fails(true);
+    device.present(&alex());
+    seen.wait(trouble);
+    let ordered = house.order("d-office", pb::DoorAction::Open, None).await;
+    let info = ordered.unwrap_err().get_details_error_info().unwrap();
+    assert_eq!(info.reason, "GRANT_STALE");
+    disk.fails(false);
+    // Both are on disk by now.
+    until(&1, async || house.entries(OFFICE).await.len()).await;
+    house
+        .until_events("d-office", &[pb::DoorEventKind::OpenedByOrder])
+        .await;
+    seen.polls(50);
+    assert_eq!(seen.releases(), 0);
+    device.present(&alex());
+    seen.wait(is_release);
+    // The journal says that nobody passed by them.
+    let lines = journal(&mut house).await;
+    let not_taken = those(&lines, JournalKind::AccessNotTaken, "");
+    assert_eq!(not_taken.len(), 2, "{lines:?}");
 }
 
 /// Leaves so many bytes free in the newest segment, as if the others were written already.

@@ -135,7 +135,7 @@ async fn bits_whose_length_is_a_lie_are_no_card() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn removed_means_removed_at_the_very_next_swipe() {
+async fn invariant_10_removed_means_removed_at_the_very_next_swipe() {
     let mut house = House::open().await;
     let device = house.device("r-office");
     let mut seen = Watcher::of(&device);
