@@ -172,7 +172,16 @@ pub async fn start(
     world: Arc<dyn World>,
     boot: BootIdentity,
 ) -> Result<Running, ServeError> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    start_on(config, world, boot, Arc::new(RealDisk)).await
+}
+
+/// Starts a server as [`start`] does, with its files on this disk.
+pub async fn start_on(
+    config: &Config,
+    world: Arc<dyn World>,
+    boot: BootIdentity,
+    disk: Arc<dyn Disk>,
+) -> Result<Running, ServeError> {
     let (stop, stopping) = watch::channel(false);
     let foundation = lay(config, &disk, world, stopping)?;
     let (reader, log) = open_log(config, &foundation, boot, &disk)?;
