@@ -39,7 +39,7 @@ pub(crate) const OFFICE: &str = "accessPoints/d-office-in";
 /// The side of a door that asks for a PIN.
 pub(crate) const CAGE: &str = "accessPoints/d-cage-a-in";
 /// What a fresh site is given; a test may add to it.
-pub(crate) const SITE: &str = include_str!("../../deploy/demo/site.toml");
+pub(crate) const SITE: &str = include_str!("site.toml");
 /// Acme's list.
 pub(crate) const ACME: &str = include_str!("../../deploy/demo/acme.csv");
 /// Bolt's list.
@@ -83,7 +83,7 @@ impl World for SetWorld {
     }
 }
 
-/// What a house is to be; the demonstration's site where a test says nothing else.
+/// What a house is to be; the site beside this file where a test says nothing else.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) site: String,
