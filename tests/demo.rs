@@ -51,18 +51,33 @@ fn faults(output: &Output) -> Vec<String> {
         .collect()
 }
 
+fn told_of(lines: &str, kind: &str) -> Vec<serde_json::Value> {
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["kind"] == kind)
+        .collect()
+}
+
 #[test]
 fn the_story_comes_out_as_it_says() {
     let output = demo(&["--json"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    let leaves: Vec<serde_json::Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &serde_json::Value| line["kind"] == "leaf")
-        .collect();
+    let leaves = told_of(&lines, "leaf");
     assert!(leaves.len() > 20);
+    let of = |kind: &str| told_of(&lines, kind);
+    let swiped = |line: &&serde_json::Value| line["since"] == "card" || line["since"] == "last_key";
+    let opened: Vec<_> = of("attempt")
+        .into_iter()
+        .filter(|line| line["decision"] == "GRANT")
+        .collect();
+    let timed = opened.iter().filter(swiped);
+    assert_eq!(timed.filter(|line| line["ms"].is_f64()).count(), 6);
+    let alarms = of("alarm");
+    let ended = |line: &&serde_json::Value| line["acknowledged_by"] == "operator/first";
+    assert_eq!((alarms.len(), alarms.iter().filter(ended).count()), (6, 3));
     let keys = [
         "customer",
         "index",
@@ -107,6 +122,65 @@ fn a_schedule_that_is_shifted_is_named() {
             .any(|f| f.contains("(21:40") && f.contains("found GRANT")),
         "{faults:?}"
     );
+}
+
+#[test]
+fn a_reader_with_another_key_is_named() {
+    let odd = "[[reader]]\nid = \"hall-in\"\nkey = \"8f3a9c0112b7e65d40f19b2ce87a6d55\"\n";
+    let first = "[[step]]\nat = \"07:41\"\n";
+    let folder = changed("story.toml", first, &format!("{odd}\n{first}"));
+    let output = play(folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    let faults = faults(&output);
+    let at_hall: Vec<_> = faults
+        .iter()
+        .filter(|f| f.contains("nothing, as reader hall-in"))
+        .collect();
+    assert!(at_hall[0].contains("step 2 (07:44"), "{faults:?}");
+    assert!(at_hall[0].contains("REFUSED"), "{faults:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    // The readers beside it and on the other line do their work.
+    for point in ["d-hall-out", "d-cage-a-in", "d-cage-a-out"] {
+        let grant = format!("{point:<12}  GRANT");
+        assert!(told.contains(&grant), "{told}");
+    }
+}
+
+#[test]
+fn a_site_without_readers_is_played_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| std::fs::read_to_string(Path::new("deploy/demo").join(name)).unwrap();
+    let site: Vec<String> = read("site.toml")
+        .split("\n\n")
+        .filter(|part| !part.starts_with("[[reader]]"))
+        .map(|part| part.lines().map(over_gate).collect::<Vec<_>>().join("\n"))
+        .collect();
+    std::fs::write(folder.path().join("site.toml"), site.join("\n\n")).unwrap();
+    for name in ["acme.csv", "bolt.csv"] {
+        std::fs::write(folder.path().join(name), read(name)).unwrap();
+    }
+    let story = r#"
+        [[step]]
+        at = "07:44"
+        says = "Alex enters the server hall"
+        access_point = "d-hall-in"
+        card = { facility = 42, number = 1001 }
+        decision = "GRANT"
+        feeds = { acme = "A-1001", bolt = "a stranger" }
+        then = [{ event = "ACCESS_TAKEN", feeds = ["acme", "bolt"] }]
+    "#;
+    std::fs::write(folder.path().join("story.toml"), story).unwrap();
+    let output = play(folder.path());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
+
+/// The same line of the site file, of a door that its controller drives.
+fn over_gate(line: &str) -> &str {
+    if line.starts_with("wiring = ") {
+        return "controller = \"gate-1\"";
+    }
+    line
 }
 
 #[test]

@@ -81,8 +81,9 @@ enum Command {
     Rebuild(AtConfig),
     /// Make a site in a scratch folder and play a day's story at it, for real
     ///
-    /// A controller calls over mTLS, each customer reads its feed as itself and recomputes its
-    /// tree, and every line is compared with the story.
+    /// Cards and keys come from simulated readers on serial lines (OSDP) and from a simulated
+    /// controller over mTLS. Each customer reads its feed as itself and recomputes its tree, and
+    /// every line is compared with the story.
     #[cfg(feature = "demo")]
     Demo(sluss::demo::DemoArgs),
 }

@@ -1,5 +1,6 @@
 //! Reads a customer's feed as that customer, recomputes its tree, and compares it with the story.
 
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
 use super::site::Scene;
-use super::story::{Step, Story};
+use super::story::{Line, Story};
 use crate::client::feed_check::{CheckedLeaf, FeedChecker, Position, Verdict};
 use crate::ledger::record::Record;
 use crate::pb::v1::feed_service_client::FeedServiceClient;
@@ -19,17 +20,6 @@ use crate::types::CustomerId;
 
 /// How long a signed head may keep us waiting after a start.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
-
-/// One line of a feed, as the story tells it.
-#[derive(Debug, PartialEq, Eq)]
-struct Line {
-    date: String,
-    hour: u32,
-    who: String,
-    access_point: String,
-    decision: String,
-    reasons: Vec<String>,
-}
 
 /// Reads and compares one feed; answers what is not as the story says.
 pub(super) async fn read(
@@ -43,34 +33,40 @@ pub(super) async fn read(
         Ok(Err(error)) => return Ok(vec![format!("feed of {customer}: {error:#}")]),
         Err(_) => return Ok(vec![format!("feed of {customer}: its head is not signed")]),
     };
-    let expected = expected(story, customer)?;
+    let mut due = VecDeque::from(story.lines(customer)?);
+    let missing = |line: &Line| format!("missing: {}", line.words());
     let mut faults = Vec::new();
-    let mut due = expected.iter();
+    if !json {
+        let date = story.date.format("%Y-%m-%d");
+        writeln!(std::io::stdout(), "\nThe feed of {customer}, {date}")?;
+    }
     for leaf in &checked {
         let found = line(leaf.record.as_ref());
         tell(customer, leaf.index, found.as_ref(), json)?;
         let Some(found) = found else { continue };
-        match due.next() {
-            Some(expected) if *expected == found => {}
-            Some(expected) => faults.push(format!(
-                "feed of {customer}, index {}: expected {expected:?}, found {found:?}",
-                leaf.index
-            )),
-            None => faults.push(format!(
-                "feed of {customer}, index {}: not in the story: {found:?}",
-                leaf.index
-            )),
+        let index = leaf.index;
+        if let Some(skipped) = due.iter().position(|line| *line == found) {
+            faults.extend(due.drain(..skipped).map(|line| missing(&line)));
+            due.pop_front();
+        } else {
+            let expected = due.pop_front();
+            let expected = expected.map_or("nothing more".to_owned(), |line| line.words());
+            let found = found.words();
+            faults.push(format!("index {index}: expected {expected}, found {found}"));
         }
     }
-    faults.extend(due.map(|missing| format!("feed of {customer}: missing: {missing:?}")));
+    faults.extend(due.iter().map(missing));
     let (count, mut out) = (checked.len(), std::io::stdout().lock());
     if !json {
         writeln!(
             out,
-            "      {count} leaves, tree recomputed here: its root is the signed one\n"
+            "     {count} leaves, tree recomputed here: its root is the signed one"
         )?;
     }
-    Ok(faults)
+    let named = faults.into_iter();
+    Ok(named
+        .map(|fault| format!("feed of {customer}, {fault}"))
+        .collect())
 }
 
 /// All leaves, each checked, and the tree's root compared with the signed head.
@@ -126,35 +122,8 @@ fn refused(status: &tonic::Status) -> anyhow::Error {
     }
 }
 
-fn expected(story: &Story, customer: &CustomerId) -> Result<Vec<Line>> {
-    let told = |step: &&Step| step.feeds.contains_key(customer.as_str());
-    story
-        .steps
-        .iter()
-        .filter(told)
-        .map(|step| story.line(step, customer))
-        .collect()
-}
-
-impl Story {
-    fn line(&self, step: &Step, customer: &CustomerId) -> Result<Line> {
-        Ok(Line {
-            date: self.date.format("%Y-%m-%d").to_string(),
-            hour: step.minute_of_day()? / 60,
-            who: step
-                .feeds
-                .get(customer.as_str())
-                .cloned()
-                .unwrap_or_default(),
-            access_point: step.access_point.clone(),
-            decision: step.event.clone().unwrap_or_else(|| step.decision.clone()),
-            reasons: step.reasons.clone(),
-        })
-    }
-}
-
 /// What a leaf says in the story's words; `None` for a leaf that no step makes.
-fn line(record: Option<&Record>) -> Option<Line> {
+pub(super) fn line(record: Option<&Record>) -> Option<Line> {
     match record {
         Some(Record::Entry(entry)) => {
             let reasons = entry
@@ -224,22 +193,14 @@ fn tell(customer: &CustomerId, index: u64, line: Option<&Line>, json: bool) -> R
             writeln!(out, "{kind}")?;
         }
         (Some(line), false) => {
-            let Line {
-                date,
-                hour,
-                who,
-                access_point,
-                decision,
-                reasons,
-            } = line;
-            let reasons = reasons.join(", ");
-            let told = format!(
-                "{customer:<5} {index:>3}  {date} {hour:02}h  {who:<15} {access_point:<13} \
-                 {decision:<12} {reasons}"
-            );
+            let (hour, who, point, decision) =
+                (line.hour, &line.who, &line.access_point, &line.decision);
+            let reasons = line.reasons.join(", ");
+            let told =
+                format!("{index:>3}  {hour:02}h  {who:<15} {point:<12} {decision}  {reasons}");
             writeln!(out, "{}", told.trim_end())?;
         }
-        (None, false) => writeln!(out, "{customer:<5} {index:>3}  the feed begins")?,
+        (None, false) => writeln!(out, "{index:>3}  the feed begins")?,
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ const ZONE: &str = "Europe/Stockholm";
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) steps: Vec<Step>,
+    /// Keys that simulated readers have instead of those that the server was given.
+    pub(super) keys: BTreeMap<String, String>,
     pub(super) date: NaiveDate,
     zone: SiteZone,
 }
@@ -25,6 +27,16 @@ pub(super) struct Story {
 #[serde(deny_unknown_fields)]
 struct File {
     step: Vec<Step>,
+    #[serde(default)]
+    reader: Vec<OddReader>,
+}
+
+/// A reader that was given another key than the server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OddReader {
+    id: String,
+    key: String,
 }
 
 /// Something that happens.
@@ -47,6 +59,49 @@ pub(super) struct Step {
     /// Who it is in each feed that must tell of it.
     #[serde(default)]
     pub(super) feeds: BTreeMap<String, String>,
+    /// What whoever is let in does.
+    #[serde(default)]
+    pub(super) person: Passing,
+    /// The field events that must follow, in this order.
+    #[serde(default)]
+    pub(super) then: Vec<Sequel>,
+    /// The alarm that it must raise, as the API names it.
+    pub(super) alarm: Option<String>,
+}
+
+/// What somebody does at a door that was released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Passing {
+    /// Opens it and lets it close.
+    #[default]
+    Passes,
+    /// Opens it, and it is not closed until its alarm stands.
+    KeepsItOpen,
+    /// Does not open it.
+    Stays,
+}
+
+/// A field event that follows a step.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sequel {
+    /// What, as the API names it.
+    pub(super) event: String,
+    /// The feeds that must tell of it.
+    pub(super) feeds: BTreeSet<String>,
+}
+
+/// One line of a feed, as the story tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) date: String,
+    pub(super) hour: u32,
+    pub(super) who: String,
+    pub(super) access_point: String,
+    /// The decision or the event.
+    pub(super) decision: String,
+    pub(super) reasons: Vec<String>,
 }
 
 /// An H10301 card.
@@ -57,6 +112,17 @@ pub(super) struct CardNumbers {
     pub(super) number: u16,
 }
 
+impl Line {
+    /// The line in one row.
+    pub(super) fn words(&self) -> String {
+        let (date, hour, who) = (&self.date, self.hour, &self.who);
+        let (point, decision) = (&self.access_point, &self.decision);
+        let reasons = self.reasons.join(", ");
+        let words = format!("`{date} {hour:02}h {who} {point} {decision} {reasons}");
+        format!("{}`", words.trim_end())
+    }
+}
+
 impl Story {
     /// Reads the story of a folder, or the one that comes along.
     pub(super) fn read(folder: Option<&Path>) -> Result<Self> {
@@ -65,10 +131,12 @@ impl Story {
             "story.toml",
             include_str!("../../deploy/demo/story.toml"),
         )?;
-        let File { step: steps } = toml::from_str(&text).context("story.toml")?;
+        let file: File = toml::from_str(&text).context("story.toml")?;
         let zone = SiteZone::parse(ZONE)?;
+        let keys = file.reader.into_iter().map(|odd| (odd.id, odd.key));
         Ok(Self {
-            steps,
+            steps: file.step,
+            keys: keys.collect(),
             date: last_monday(zone),
             zone,
         })
@@ -86,12 +154,42 @@ impl Story {
 
     /// The customers whose feeds are read.
     pub(super) fn customers(&self) -> BTreeSet<CustomerId> {
+        let sequels = self.steps.iter().flat_map(|step| &step.then);
         let named = self.steps.iter().flat_map(|step| step.feeds.keys());
+        let named = named.chain(sequels.flat_map(|sequel| &sequel.feeds));
         named.filter_map(|id| CustomerId::parse(id).ok()).collect()
+    }
+
+    /// What the feed of a customer must tell, in this order.
+    pub(super) fn lines(&self, customer: &CustomerId) -> Result<Vec<Line>> {
+        let mut lines = Vec::new();
+        for step in &self.steps {
+            let hour = step.minute_of_day()? / 60;
+            let line = |who: &str, decision: &str, reasons: &[String]| Line {
+                date: self.date.format("%Y-%m-%d").to_string(),
+                hour,
+                who: who.to_owned(),
+                access_point: step.access_point.clone(),
+                decision: decision.to_owned(),
+                reasons: reasons.to_vec(),
+            };
+            if let Some(who) = step.feeds.get(customer.as_str()) {
+                lines.push(line(who, step.expected(), &step.reasons));
+            }
+            let told = |sequel: &&Sequel| sequel.feeds.contains(customer.as_str());
+            let sequels = step.then.iter().filter(told);
+            lines.extend(sequels.map(|sequel| line("-", &sequel.event, &[])));
+        }
+        Ok(lines)
     }
 }
 
 impl Step {
+    /// The decision or the event that must come of it.
+    pub(super) fn expected(&self) -> &str {
+        self.event.as_deref().unwrap_or(&self.decision)
+    }
+
     pub(super) fn minute_of_day(&self) -> Result<u32> {
         let wrong = || anyhow!("`{}`: expected a time of day as HH:MM", self.at);
         let (hour, minute) = self.at.split_once(':').ok_or_else(wrong)?;

@@ -267,7 +267,7 @@ fn broken_toml_is_told_with_its_line() {
 fn the_demo_site_and_its_lists_read_without_a_fault() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/demo");
     let parts = read(&folder.join("site.toml")).unwrap();
-    assert_eq!(parts.len(), 46);
+    assert_eq!(parts.len(), 50);
     let zone = crate::types::SiteZone::parse("Europe/Stockholm").unwrap();
     for (list, count) in [("acme.csv", 6), ("bolt.csv", 2)] {
         let lines = crate::client::list_file::read(&folder.join(list), zone).unwrap();
