@@ -1,6 +1,7 @@
 //! Joins the rooms into one running server, and takes it apart again in order.
 
 mod doors;
+mod papers;
 mod services;
 mod upkeep;
 
@@ -15,12 +16,11 @@ use tokio_stream::Stream;
 use tonic::transport::Server;
 
 use crate::config::Config;
-use crate::pki::{PkiError, PkiFolder};
+use crate::pki::PkiError;
 use crate::policy::Roster;
-use crate::service::auth::Revocations;
 use crate::service::gate::{Gate, GateParts};
 use crate::service::listener::{Io, ListenerParts, listen};
-use crate::service::tls::{ServerCertificate, TlsError, server_config};
+use crate::service::tls::{TlsError, server_config};
 use crate::store::directory::Vault;
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::keyring::{Keyring, KeyringError};
@@ -34,6 +34,7 @@ use crate::store::{
 use crate::types::{BootIdentity, World};
 
 use self::doors::{HallParts, RunningDoors};
+use self::papers::Papers;
 use self::upkeep::Upkeep;
 
 /// How long connections have to end by themselves when the server stops.
@@ -239,28 +240,6 @@ pub async fn start_on(
         doors,
         log: thread,
     })
-}
-
-/// The site's certificates, as they are read again and again.
-#[derive(Debug)]
-struct Papers {
-    pki: PkiFolder,
-    revocations: Arc<Revocations>,
-    certificate: Arc<ServerCertificate>,
-}
-
-impl Papers {
-    fn read(config: &Config, disk: Arc<dyn Disk>) -> Result<Self, ServeError> {
-        let pki = PkiFolder::new(&config.folders.pki, disk);
-        let revocations = Arc::new(Revocations::default());
-        pki.register().refresh(&revocations)?;
-        let certificate = Arc::new(pki.server_certificate()?);
-        Ok(Self {
-            pki,
-            revocations,
-            certificate,
-        })
-    }
 }
 
 fn lay(

@@ -203,13 +203,23 @@ impl ReaderPost {
     }
 }
 
+/// What the dialogue wants done. A reader is not told to wait no longer where an attempt follows:
+/// what comes of it is shown, and the line is kept free for the strike.
 fn posted(outputs: Vec<KeypadOutput>) -> Vec<PostAct> {
-    let act = |output| match output {
-        KeypadOutput::Ask => PostAct::Show(Indication::AskPin),
-        KeypadOutput::Clear => PostAct::Show(Indication::Idle),
-        KeypadOutput::Present { card, pin } => PostAct::Present(card, pin),
-    };
-    outputs.into_iter().map(act).collect()
+    let mut acts: Vec<PostAct> = Vec::with_capacity(outputs.len());
+    for output in outputs {
+        match output {
+            KeypadOutput::Ask => acts.push(PostAct::Show(Indication::AskPin)),
+            KeypadOutput::Clear => acts.push(PostAct::Show(Indication::Idle)),
+            KeypadOutput::Present { card, pin } => {
+                if let Some(PostAct::Show(Indication::Idle)) = acts.last() {
+                    acts.pop();
+                }
+                acts.push(PostAct::Present(card, pin));
+            }
+        }
+    }
+    acts
 }
 
 #[cfg(test)]

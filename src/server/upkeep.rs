@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::Papers;
+use super::papers::Papers;
 use crate::control::{AlarmWatch, Alarms};
 use crate::pki::PkiFolder;
 use crate::service::auth::Revocations;

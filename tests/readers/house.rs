@@ -422,13 +422,14 @@ where
 {
     let mut last = None;
     let found = tokio::time::timeout(DEADLINE, async {
+        let mut again = tokio::time::interval(LOOK_AGAIN);
         loop {
             let seen = look().await;
             if seen.borrow() == wanted {
                 return;
             }
             last = Some(seen);
-            tokio::time::sleep(LOOK_AGAIN).await;
+            again.tick().await;
         }
     });
     let is_found = found.await.is_ok();
@@ -438,8 +439,9 @@ where
 /// Waits until something is so.
 pub(crate) async fn until_so(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waited = tokio::time::timeout(DEADLINE, async {
+        let mut again = tokio::time::interval(LOOK_AGAIN);
         while !is_so().await {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            again.tick().await;
         }
     });
     assert!(waited.await.is_ok(), "never: {what}");
