@@ -17,6 +17,9 @@ const READERS_MAX: usize = 32;
 const BYTE_GAP_MAX: Duration = Duration::from_millis(20);
 /// Bytes of silence between two frames.
 const IDLE_BYTES: usize = 2;
+/// Of the line's time the questions about the state of readers take one part in so many, if
+/// they can wait: what they take lengthens the wait of whoever presents a card.
+const STATUS_SHARE: u32 = 100;
 /// Longest wait between two looks at the line.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
@@ -60,6 +63,8 @@ struct Slot {
     reply_by: Moment,
     /// Before when its reply must have begun.
     begin_by: Moment,
+    /// Since when the line is taken by a question about its state.
+    asked_at: Option<Moment>,
 }
 
 /// The line waits for a decision about somebody at this reader.
@@ -83,6 +88,8 @@ pub struct Bus {
     hold: Option<Hold>,
     /// Before this the line has not been quiet for long enough.
     quiet_from: Option<Moment>,
+    /// Before this no question is asked that can wait.
+    questions_from: Option<Moment>,
     line: LineCounters,
 }
 
@@ -97,6 +104,7 @@ impl Bus {
             slot: None,
             hold: None,
             quiet_from: None,
+            questions_from: None,
             line: LineCounters::default(),
         }
     }
@@ -145,10 +153,15 @@ impl Bus {
                 until: self.next_due(now),
             };
         };
+        let may_wait = !self.may_ask(address, now);
         let Some(session) = self.sessions.get_mut(&address) else {
             return Step::Wait { until: now };
         };
-        let bytes = session.compose(now, random);
+        let bytes = session.compose(now, may_wait, random);
+        let asked_at = session.is_asking().then_some(now);
+        if asked_at.is_some() {
+            self.schedule.again(address);
+        }
         let sent_at = now.plus(self.settings.baud.time_of(bytes.len()));
         let begin_by = sent_at.plus(self.settings.reply_timeout);
         self.drop_received();
@@ -156,6 +169,7 @@ impl Bus {
             address,
             reply_by: begin_by,
             begin_by,
+            asked_at,
         });
         Step::Transmit {
             address,
@@ -269,6 +283,17 @@ impl Bus {
         (!others_wait).then_some(hold.until)
     }
 
+    /// Whether it is this reader's turn to be asked for its state: the one that waits longest, if
+    /// the share of the line is not used up.
+    fn may_ask(&self, address: Address, now: Moment) -> bool {
+        if self.questions_from.is_some_and(|from| now < from) {
+            return false;
+        }
+        let asks = |(address, session): (&Address, &Session)| Some((session.asks_at()?, *address));
+        let longest = self.sessions.iter().filter_map(asks).min();
+        longest.is_some_and(|(_, longest)| longest == address)
+    }
+
     fn next_due(&self, now: Moment) -> Moment {
         let latest = now.plus(LOOK_AFTER);
         let due = self.sessions.values().map(Session::due).min();
@@ -319,7 +344,11 @@ impl Bus {
     }
 
     fn end_slot(&mut self, now: Moment) {
-        self.slot = None;
+        let slot = self.slot.take();
+        if let Some(asked_at) = slot.and_then(|slot| slot.asked_at) {
+            let taken = now.since(asked_at);
+            self.questions_from = Some(now.plus(taken.saturating_mul(STATUS_SHARE)));
+        }
         self.drop_received();
         self.quiet_from = Some(now.plus(self.settings.baud.time_of(IDLE_BYTES)));
     }

@@ -183,8 +183,8 @@ pub enum PeripheralEvent {
     FormattedCard(FormattedCard),
     /// Keys.
     Keys(Keys),
-    /// State of the device: told once after [`PeripheralEvent::Online`], then every few seconds
-    /// and when the reader says so.
+    /// State of the device: told once after [`PeripheralEvent::Online`], when the reader says so,
+    /// and whenever it is asked: every few seconds, more seldom on a slow or full line.
     LocalStatus {
         /// Whether it is tampered with.
         tamper: bool,

@@ -17,6 +17,8 @@ const OPENING_SLOTS: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     last: Option<Address>,
+    /// Who is asked next, before those whose turn it is.
+    again: Option<Address>,
     /// Slots of readers that answer since the last one of a reader that may not.
     good_slots: usize,
 }
@@ -28,8 +30,13 @@ impl Schedule {
     /// Who is asked now; `None` where nobody is due.
     pub(super) fn pick(&mut self, sessions: &Sessions, now: Moment) -> Option<Address> {
         let urgent = |session: &Session| session.has_output() && session.misses() <= 1;
+        let again = self.again.take().filter(|address| {
+            let session = sessions.get(address);
+            session.is_some_and(|session| session.due() <= now && is_good(session))
+        });
         let picked = self
             .first(sessions, now, urgent)
+            .or(again)
             .or_else(|| self.doubtful(sessions, now))
             .or_else(|| self.first(sessions, now, is_good))
             .or_else(|| self.first(sessions, now, |_| true))?;
@@ -40,6 +47,12 @@ impl Schedule {
         }
         self.last = Some(picked);
         Some(picked)
+    }
+
+    /// What a reader was asked was no POLL: it gets another slot, so that nobody who stands there
+    /// waits for a whole round more.
+    pub(super) fn again(&mut self, address: Address) {
+        self.again = Some(address);
     }
 
     /// A slot was wasted: everybody else first.

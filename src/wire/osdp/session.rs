@@ -32,6 +32,8 @@ mod opening;
 
 mod recovery;
 
+mod status;
+
 pub(super) use answer::Heard;
 pub(super) use recovery::Timing;
 
@@ -45,8 +47,6 @@ const EVENTS_MAX: usize = 64;
 /// Random numbers of a reader that are remembered. Few, since some readers begin the same row
 /// again after a restart and are to come back soon; our own number is what prevents a replay.
 const RANDOMS_MAX: usize = 4;
-/// How often local status and inputs are asked for.
-const STATUS_EVERY: Duration = Duration::from_secs(4);
 
 /// How far a session is.
 #[derive(Debug)]
@@ -135,17 +135,10 @@ pub(super) struct Session {
     randoms: VecDeque<[u8; 8]>,
     outputs: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
-    status: StatusPlan,
+    status: status::StatusPlan,
     recovery: recovery::Recovery,
     counters: Counters,
     events: VecDeque<PeripheralEvent>,
-}
-
-/// When the state of the device is asked for next; what it refuses is not asked again.
-#[derive(Debug, Clone, Copy)]
-struct StatusPlan {
-    local_at: Option<Moment>,
-    inputs_at: Option<Moment>,
 }
 
 impl Session {
@@ -162,10 +155,7 @@ impl Session {
             randoms: VecDeque::new(),
             outputs: VecDeque::new(),
             others: VecDeque::new(),
-            status: StatusPlan {
-                local_at: None,
-                inputs_at: None,
-            },
+            status: status::StatusPlan::new(),
             recovery: recovery::Recovery::new(now),
             counters: Counters::default(),
             events: VecDeque::new(),
@@ -222,7 +212,13 @@ impl Session {
     }
 
     /// The bytes to send now: those of a command without answer again, or those of the next.
-    pub(super) fn compose(&mut self, now: Moment, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
+    /// `may_wait` says that a question about its state is not to be asked if it can wait.
+    pub(super) fn compose(
+        &mut self,
+        now: Moment,
+        may_wait: bool,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Vec<u8> {
         count(&mut self.counters.sent);
         if let Some(sent) = &mut self.in_flight {
             sent.tries = sent.tries.saturating_add(1);
@@ -239,7 +235,7 @@ impl Session {
                 (Purpose::Open, self.clear(&command, block))
             }
             Phase::Inside(_, stage) => {
-                let (purpose, command) = self.next_inside(stage, now);
+                let (purpose, command) = self.next_inside(stage, now, may_wait);
                 (purpose, self.inside(&command))
             }
         };
@@ -290,31 +286,28 @@ impl Session {
         self.clear(&Command::Challenge(random), block)
     }
 
-    fn next_inside(&mut self, stage: Stage, now: Moment) -> (Purpose, Command) {
+    fn next_inside(&mut self, stage: Stage, now: Moment, may_wait: bool) -> (Purpose, Command) {
         match stage {
             Stage::Identify => (Purpose::Open, Command::Id),
             Stage::Capabilities => (Purpose::Open, Command::Capabilities),
             Stage::Drain => (Purpose::Open, Command::Poll),
-            Stage::Up => self.next_up(now),
+            Stage::Up => self.next_up(now, may_wait),
         }
     }
 
-    fn next_up(&mut self, now: Moment) -> (Purpose, Command) {
+    fn next_up(&mut self, now: Moment, may_wait: bool) -> (Purpose, Command) {
         self.drop_old_orders(now);
         let waiting = self.outputs.pop_front().or_else(|| self.others.pop_front());
         if let Some(Waiting { order, .. }) = waiting {
             return (Purpose::Order(order.clone()), Command::Order(order));
         }
-        let is_due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
-        if is_due(self.status.local_at) {
-            self.status.local_at = Some(now.plus(STATUS_EVERY));
-            return (Purpose::LocalStatus, Command::LocalStatus);
+        match self.status.ask(now, may_wait) {
+            Some(Purpose::LocalStatus) => (Purpose::LocalStatus, Command::LocalStatus),
+            Some(Purpose::Inputs) => (Purpose::Inputs, Command::Inputs),
+            Some(Purpose::Open | Purpose::Poll | Purpose::Order(_)) | None => {
+                (Purpose::Poll, Command::Poll)
+            }
         }
-        if is_due(self.status.inputs_at) {
-            self.status.inputs_at = Some(now.plus(STATUS_EVERY));
-            return (Purpose::Inputs, Command::Inputs);
-        }
-        (Purpose::Poll, Command::Poll)
     }
 
     /// Tells of orders that waited too long instead of sending them.

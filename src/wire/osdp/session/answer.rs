@@ -207,9 +207,8 @@ impl Session {
                         let failure = OrderFailure::Nak(code);
                         self.tell(PeripheralEvent::Refused { order, failure });
                     }
-                    Some(Purpose::LocalStatus) => self.status.local_at = None,
-                    Some(Purpose::Inputs) => self.status.inputs_at = None,
-                    Some(Purpose::Open | Purpose::Poll) | None => {}
+                    Some(purpose) => self.status.refused(&purpose),
+                    None => {}
                 }
             }
         }
@@ -239,6 +238,10 @@ impl Session {
         let Some(purpose) = self.take_in_flight() else {
             return Heard::Answer;
         };
+        if let Some(believed) = &believed {
+            let was_asked = purpose != Purpose::Poll;
+            self.status.learn(&believed.reply, was_asked);
+        }
         match (purpose, believed) {
             (Purpose::Order(order), believed) => self.order_answered(order, believed),
             (Purpose::Poll, Some(believed)) => return self.news(believed),

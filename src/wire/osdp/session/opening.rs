@@ -151,8 +151,7 @@ impl Session {
 
     fn up(&mut self, now: Moment) {
         self.came_up(now);
-        self.status.local_at = Some(now);
-        self.status.inputs_at = Some(now);
+        self.status.begin(now);
         let Some(identity) = self.identity.clone() else {
             return;
         };

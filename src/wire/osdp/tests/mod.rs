@@ -6,6 +6,8 @@ mod line;
 
 mod opening;
 
+mod status;
+
 mod faults;
 
 mod hostile;

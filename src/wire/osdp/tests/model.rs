@@ -49,6 +49,8 @@ pub(super) struct Model {
     pub(super) refuses: Vec<u8>,
     /// It says nothing to secured frames outside a session.
     pub(super) is_mute_outside: bool,
+    /// What it answers when it is asked for its inputs; it never tells them by itself.
+    pub(super) inputs: Vec<u8>,
     pub(super) polls: u32,
     pub(super) handshakes: u32,
     pub(super) answers: u32,
@@ -75,6 +77,7 @@ impl Model {
             is_unencrypted: false,
             refuses: Vec::new(),
             is_mute_outside: false,
+            inputs: vec![0, 1],
             polls: 0,
             handshakes: 0,
             answers: 0,
@@ -229,7 +232,7 @@ impl Model {
             0x61 => (0x45, vec![1, 2, 3, 4, 5, 0x78, 0x56, 0x34, 0x12, 1, 2, 3]),
             0x62 => (0x46, vec![1, 1, 2, 4, 1, 1, 9, 1, 1]),
             0x64 => (0x48, vec![0, 0]),
-            0x65 => (0x49, vec![0, 1]),
+            0x65 => (0x49, self.inputs.clone()),
             0x68 => {
                 let tenths = u16::from_le_bytes([data[2], data[3]]);
                 self.switched.push((data[0], data[1], tenths));
