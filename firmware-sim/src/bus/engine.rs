@@ -1,6 +1,7 @@
 //! The thread that lets a line's time pass.
 
 use std::io::{self, PipeReader, Read as _};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,6 +57,9 @@ pub(crate) struct Engine {
 impl Engine {
     /// Runs until the line is over.
     pub(crate) fn run(mut self) {
+        // Waits end up to 50 us late otherwise, and bytes with them; where that cannot be set
+        // they just do.
+        let _set = rustix::thread::set_current_timer_slack(Some(NonZeroU64::MIN));
         loop {
             let now = ticks();
             let mut line = self.shared.lock();
