@@ -4,6 +4,7 @@
 //! alone, so that one is on the line as soon as the turn before it is over.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -54,10 +55,19 @@ impl Drop for Ended {
     }
 }
 
+/// Lets the waits of this thread end when they are over. The system ends them up to 50 us later
+/// otherwise, and the silence between two frames is not much longer than that at 115,200 baud.
+fn wait_exactly() {
+    if let Err(error) = rustix::thread::set_current_timer_slack(Some(NonZeroU64::MIN)) {
+        tracing::debug!(%error, "waits on the line end later than need be");
+    }
+}
+
 impl LineThread {
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
         let _ended = Ended(Arc::clone(&self.shared), self.name.clone());
+        wait_exactly();
         while !self.shared.is_stopping() {
             self.take_plans();
             let wait = self.turn();
