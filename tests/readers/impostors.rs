@@ -17,6 +17,8 @@ const HALL: &str = "d-hall-in";
 const CHALLENGE_BYTES: usize = 8;
 /// Sessions in a recording. With a number that repeats each is a new chance for the recording.
 const SESSIONS: u64 = 4;
+/// Recordings of which one at least has to fit; about three in four do.
+const RECORDINGS: u32 = 8;
 
 /// A world whose challenges are always the same, as with a generator that nobody has seeded.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ impl World for Forgetful {
 
 /// Records some sessions with a card in each at the reader of the hall, restarts the server and
 /// lets a thing without a key say the same again. How many attempts there were before, and how
-/// many the recording added.
-async fn replayed(world: Arc<dyn World>) -> (usize, usize) {
+/// many the recording added; whether it raised the alarm of a reader that is not trusted.
+async fn replayed(world: Arc<dyn World>) -> (usize, usize, bool) {
     let draft = Draft {
         world,
         ..Draft::default()
@@ -73,25 +75,30 @@ async fn replayed(world: Arc<dyn World>) -> (usize, usize) {
         added > 0 || (counters.replies > 0 && counters.timeouts > 5)
     })
     .await;
-    if added == 0 {
-        let distrusted = (pb::AlarmKind::ReaderSecurity, "readers/r-hall".to_owned());
-        assert!(house.standing().await.contains(&distrusted));
-    }
+    let distrusted = (pb::AlarmKind::ReaderSecurity, "readers/r-hall".to_owned());
+    let is_distrusted = house.standing().await.contains(&distrusted);
     house.stop().await;
-    (before, added)
+    (before, added, is_distrusted)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_session_replayed_without_the_key_brings_no_card() {
-    let (before, added) = replayed(Arc::new(System::start())).await;
+    let (before, added, is_distrusted) = replayed(Arc::new(System::start())).await;
     assert_eq!((before, added), (usize::try_from(SESSIONS).unwrap(), 0));
+    assert!(is_distrusted);
 }
 
 /// The control: where numbers repeat, the same recording passes for the reader.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_session_would_bring_a_card_if_random_numbers_repeated() {
-    let (_, added) = replayed(Arc::new(Forgetful(System::start()))).await;
-    assert!(added > 0, "this test could not tell a replay");
+    // The recording fits only where orders fall between the same polls as before.
+    for _ in 0..RECORDINGS {
+        let (_, added, _) = replayed(Arc::new(Forgetful(System::start()))).await;
+        if added > 0 {
+            return;
+        }
+    }
+    panic!("this test could not tell a replay");
 }
 
 #[tokio::test(flavor = "multi_thread")]
