@@ -9,7 +9,7 @@ use super::keypad::PinTyped;
 use super::lines::Indication;
 use super::runner::{Answer, AuthorizeError, Presented};
 use super::unlock::Unlock;
-use crate::types::{AccessPointId, ReaderId};
+use crate::types::{AccessPointId, DoorEventKind, ReaderId};
 use crate::wire::card::ReadCard;
 
 /// Attempts that may be on their way at one door; more are not taken.
@@ -62,8 +62,13 @@ impl DoorTask {
             Ok(Answer::Grant { unlock, .. }) => self.granted(&reader, unlock, access_point),
             Ok(Answer::Denial(_)) => self.show(&reader, Indication::Denied),
             Err(error) => {
-                tracing::warn!(%reader, %error, "an attempt was not decided; the door stays shut");
+                tracing::warn!(%reader, %error, "nothing may be opened; the door stays shut");
                 self.show(&reader, Indication::Trouble);
+                if let AuthorizeError::Stale(_) = error {
+                    // Its grant stands in the feeds, so that it was of no use has to as well.
+                    let now = self.now();
+                    self.write_event(DoorEventKind::AccessNotTaken, Some(access_point), now);
+                }
             }
         }
     }
