@@ -236,7 +236,10 @@ impl DoorTask {
     fn report(&mut self, report: FromReader) {
         let FromReader { reader, at, event } = report;
         let now = self.now();
-        self.heard_at = Some(now.utc);
+        let is_silence = matches!(event, ReaderEvent::Offline | ReaderEvent::LineDown(_));
+        if !is_silence {
+            self.heard_at = Some(now.utc);
+        }
         let Some(post) = self.posts.get_mut(&reader) else {
             return;
         };
