@@ -20,7 +20,7 @@ pub(super) const OVERLAY_COMMITS_MAX: usize = 1024;
 /// batch for many commits costs little more than one for a single commit.
 const RIPE_COMMITS: usize = 256;
 /// Payload that is applied at once, so that no single batch takes long.
-const RIPE_BYTES: usize = 1024 * 1024;
+const RIPE_BYTES: usize = 128 * 1024;
 
 const _: () = assert!(RIPE_COMMITS < OVERLAY_COMMITS_MAX && RIPE_BYTES < OVERLAY_BYTES_MAX);
 
